@@ -62,7 +62,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: Any) -> None:
     # The driver's own transaction handling begins too late (at the first write); ours is below.
-    connection.isolation_level = None  # type: ignore[attr-defined]
+    connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA foreign_keys = ON")
