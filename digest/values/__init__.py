@@ -1,0 +1,75 @@
+"""The values that walk through the house: one noun per hop, frozen, without a database or a clock.
+
+``Article → Candidate → Pick → Draft(items) → RenderedIssue → MessageTemplate → Envelope``, and back
+``Outcome = Accepted | Deferred | Refused | Uncertain``. Times are aware and UTC.
+"""
+
+from __future__ import annotations
+
+from digest.values.issues import (
+    Context,
+    Draft,
+    Fragment,
+    Item,
+    ItemKind,
+    Literal,
+    Masthead,
+    Merge,
+    Origin,
+    PreviousIssue,
+    RenderedIssue,
+    SectionHeading,
+    escape_merged,
+)
+from digest.values.mail import (
+    Accepted,
+    Blame,
+    Connection,
+    Deferred,
+    Envelope,
+    Outcome,
+    Recipient,
+    Refused,
+    Transport,
+    Uncertain,
+    Withheld,
+)
+from digest.values.progress import Progress, Silent
+from digest.values.stories import Access, Article, ArticleKind, Candidate, Pick, Picture, Related, Slot
+
+__all__ = [
+    "Accepted",
+    "Access",
+    "Article",
+    "ArticleKind",
+    "Blame",
+    "Candidate",
+    "Connection",
+    "Context",
+    "Deferred",
+    "Draft",
+    "Envelope",
+    "Fragment",
+    "Item",
+    "ItemKind",
+    "Literal",
+    "Masthead",
+    "Merge",
+    "Origin",
+    "Outcome",
+    "Pick",
+    "Picture",
+    "PreviousIssue",
+    "Progress",
+    "Recipient",
+    "Refused",
+    "Related",
+    "RenderedIssue",
+    "SectionHeading",
+    "Silent",
+    "Slot",
+    "Transport",
+    "Uncertain",
+    "Withheld",
+    "escape_merged",
+]

@@ -1,0 +1,114 @@
+"""Values of delivery: a recipient, a copy for the wire, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """A person as far as one copy needs to know: nothing else of them leaves the database.
+
+    ``subscription_id`` is what link tokens are made of; ``sections`` is None for all of them.
+    """
+
+    subscriber_id: int
+    subscription_id: int
+    address: str
+    name: str = ""
+    language: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    sections: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One copy for the wire (RFC 5321): ``message`` has CRLF line ends and no line that begins with
+    a dot, so that it needs no pass before it is sent; it ends in CRLF."""
+
+    sender: str
+    recipient: str
+    message: bytes
+    smtputf8: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The server took responsibility (250 to the final dot)."""
+
+    reply: str = ""
+    queue_id: str = ""
+
+
+class Blame(StrEnum):
+    """At which step a reply came, hence whom it concerns (SENDING.md)."""
+
+    CONNECTION = "connection"
+    SENDER = "sender"
+    RECIPIENT = "recipient"
+    MESSAGE = "message"
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """Certainly not sent; may work later. ``code`` is 0 when the connection was lost before the dot."""
+
+    code: int
+    reply: str
+    enhanced: str = ""
+    blame: Blame = Blame.RECIPIENT
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Certainly not sent, and this server will not take it: a 5xx."""
+
+    code: int
+    reply: str
+    enhanced: str = ""
+    blame: Blame = Blame.RECIPIENT
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """The connection ended between the final dot and its reply (RFC 1047): nobody can know."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """The permit before the dot was refused (fenced off, paused, cancelled): certainly not sent."""
+
+
+Outcome = Accepted | Deferred | Refused | Uncertain | Withheld
+
+
+class Connection(Protocol):
+    """One SMTP session, used by one thread."""
+
+    def send(self, envelope: Envelope, *, permit: Callable[[], bool]) -> Outcome:
+        """Deliver one copy. ``permit`` is called once, after the body and before the final dot;
+        when it returns False the dot is never sent. A connection whose outcome is ``Uncertain``,
+        ``Withheld`` or blames the connection is closed and must be opened anew."""
+        ...
+
+    @property
+    def usable(self) -> bool:
+        """Whether another message may be sent on it."""
+        ...
+
+    def close(self) -> None:
+        """QUIT, or just close."""
+        ...
+
+
+class Transport(Protocol):
+    """Opens connections to the configured mail server."""
+
+    def open(self) -> Connection:
+        """Connect, greet, secure, log in. Raises ``ServerUnavailable`` or ``AuthenticationFailed``."""
+        ...
