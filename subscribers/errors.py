@@ -31,7 +31,14 @@ class SubscriberError(Exception):
 
 
 class InvalidAddress(SubscriberError, ValueError):
-    """The text is not an e-mail address that we would hand to an SMTP server."""
+    """The text is not an e-mail address that we would hand to an SMTP server.
+
+    :param reason: the cause alone, without the address: what an errors file and a log may show.
+    """
+
+    def __init__(self, message: str = "", *, reason: str = "", remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.reason = reason or str(self)
 
 
 class UnknownSubscriber(SubscriberError):
