@@ -27,11 +27,13 @@ _DOMAIN = re.compile(
     r"(?:[a-z0-9-]{0,62}[a-z])"
 ).fullmatch
 _ROLES: Final = frozenset(
-    "abuse admin administrator all billing contact editor editors enquiries everyone feedback ftp hello help "
-    "helpdesk hostmaster hr info inquiries jobs list list-request mail mailer-daemon marketing media news "
-    "newsdesk newsletter no-reply nobody noc noreply office postmaster press privacy registrar root sales "
-    "security service spam staff subscribe support sysadmin team tech undisclosed-recipients unsubscribe "
-    "usenet uucp webmaster www".split()  # noqa: SIM905 - words read best as words
+    """
+    abuse admin administrator all billing contact editor editors enquiries everyone feedback ftp
+    hello help helpdesk hostmaster hr info inquiries jobs list list-request mail mailer-daemon
+    marketing media news newsdesk newsletter no-reply nobody noc noreply office postmaster press
+    privacy registrar root sales security service spam staff subscribe support sysadmin team tech
+    undisclosed-recipients unsubscribe usenet uucp webmaster www
+    """.split()  # noqa: SIM905 - words read best as words
 )
 _CACHED_DOMAINS = 100_000
 
