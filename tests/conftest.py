@@ -1,0 +1,130 @@
+"""What all tests share: the shared data, databases that are real, and a newsletter's folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def required(what: str) -> None:
+    """Skip for want of ``what``; where services are required (CI), fail instead."""
+    if os.environ.get("DONTMISS_REQUIRE_SERVICES"):
+        pytest.fail(f"{what} is missing, and DONTMISS_REQUIRE_SERVICES is set")
+    pytest.skip(f"{what} is missing")
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The shared test data: absent by default → skipped; named by DONTMISS_TEST_DATA and absent → failed."""
+    named = os.environ.get("DONTMISS_TEST_DATA")
+    folder = Path(named) if named else ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        if named:
+            pytest.fail(f"DONTMISS_TEST_DATA names {folder}, which does not exist")
+        pytest.skip("the shared test data is not here (DONTMISS_TEST_DATA)")
+    return folder
+
+
+def free_port() -> int:
+    """A TCP port on loopback that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _postgres_programs() -> Path | None:
+    found = shutil.which("initdb")
+    if found:
+        return Path(found).resolve().parent
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return versions[-1].parent if versions else None
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL cluster of the tests' own on a free port; the URL without a database name."""
+    programs = _postgres_programs()
+    if programs is None:
+        required("PostgreSQL (initdb)")
+        return
+    # The server refuses to run as root, and its user must reach the folder.
+    home = Path("/tmp") / f"dontmiss-pg-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    home.mkdir(mode=0o700)
+    user: dict[str, str] = {}
+    if os.geteuid() == 0:
+        shutil.chown(home, "postgres", "postgres")
+        user = {"user": "postgres"}
+    port = free_port()
+    options = f"-c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home} -c max_connections=60"
+    pg_ctl = str(programs / "pg_ctl")
+    run = {"check": True, "capture_output": True, "cwd": "/", **user}
+    subprocess.run(
+        [str(programs / "initdb"), "-D", str(home / "data"), "-U", "digest", "-A", "trust", "-E", "UTF8",
+         "--locale=C.UTF-8"],
+        **run,  # type: ignore[call-overload]
+    )  # fmt: skip
+    subprocess.run(
+        [pg_ctl, "-D", str(home / "data"), "-l", str(home / "log"), "-o", options, "-w", "start"],
+        **{**run, "capture_output": False, "stdout": subprocess.DEVNULL},  # type: ignore[call-overload]
+    )
+    try:
+        yield f"postgresql+psycopg://digest@127.0.0.1:{port}"
+    finally:
+        subprocess.run([pg_ctl, "-D", str(home / "data"), "-m", "immediate", "stop"], **run)  # type: ignore[call-overload]
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """A new, empty PostgreSQL database."""
+    import psycopg
+
+    name = f"t{uuid.uuid4().hex}"
+    admin = postgres_server.replace("+psycopg", "") + "/postgres"
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    yield f"{postgres_server}/{name}"
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.service)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new, empty database without tables: SQLite always, PostgreSQL under the marker ``service``."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'digest.sqlite3'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def run_digest() -> type[Runner]:
+    """Runs the installed ``digest`` command as a process of its own."""
+    return Runner
+
+
+class Runner:
+    """``Runner.run("issue", "list", cwd=folder)`` → the completed process, text mode."""
+
+    @staticmethod
+    def run(
+        *arguments: str, cwd: Path, timeout: float = 120, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "digest", *arguments],
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            check=False,
+        )
