@@ -6,6 +6,8 @@
     ├ InvalidAddress (also a ValueError)
     ├ UnknownSubscriber
     ├ UnknownList
+    ├ UnknownSegment
+    ├ NameTaken
     ├ AlreadySubscribed
     ├ Suppressed
     ├ SegmentSyntax (also a ValueError)
@@ -47,6 +49,14 @@ class UnknownSubscriber(SubscriberError):
 
 class UnknownList(SubscriberError):
     """No list has this name."""
+
+
+class UnknownSegment(SubscriberError):
+    """No segment has this name."""
+
+
+class NameTaken(SubscriberError):
+    """A list, a segment or a person has this name or address already."""
 
 
 class AlreadySubscribed(SubscriberError):
