@@ -36,6 +36,7 @@ _ROLES: Final = frozenset(
     """.split()  # noqa: SIM905 - words read best as words
 )
 _CACHED_DOMAINS = 100_000
+_ANY_ADDRESS = re.compile(r"[^\s<>\"'(),:;@]+@[^\s<>\"'(),:;@]+")
 
 
 class Address(NamedTuple):
@@ -123,6 +124,11 @@ def warnings_of(address: Address) -> dict[AddressWarning, str]:
     if meant:
         found[AddressWarning.TYPO] = f"{address.domain}: {meant} was probably meant"
     return found
+
+
+def redact(text: str) -> str:
+    """Return ``text`` without addresses: no table but that of subscribers may hold one."""
+    return _ANY_ADDRESS.sub("[address]", text) if "@" in text else text
 
 
 def _parse_any(text: str) -> Address:

@@ -7,6 +7,7 @@ its owner may read; PostgreSQL goes through psycopg 3.
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,6 +79,11 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+def json_text(value: object) -> str:
+    """JSON as it is stored: compact, and with letters as they are, so that SQL can compare them."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 def open_engine(url: str) -> Engine:
     """Open the database at ``url`` (``sqlite:///PATH`` or ``postgresql+psycopg://…``).
 
@@ -88,15 +94,28 @@ def open_engine(url: str) -> Engine:
     if parsed.drivername in {"postgres", "postgresql"}:
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True, pool_size=5, max_overflow=15)
+        return create_engine(
+            parsed, pool_pre_ping=True, pool_size=5, max_overflow=15, json_serializer=json_text
+        )
     if parsed.database and parsed.database != ":memory:":
         path = Path(parsed.database)
         if not path.exists():
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    engine = create_engine(parsed, connect_args={"timeout": SQLITE_BUSY_SECONDS})
+    engine = create_engine(parsed, connect_args={"timeout": SQLITE_BUSY_SECONDS}, json_serializer=json_text)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def insert_or_ignore(session: Session, table: type[Base]) -> Any:
+    """Return an ``INSERT`` into ``table`` that does nothing where the row is there already."""
+    if session.get_bind().dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+        return sqlite_insert(table).on_conflict_do_nothing()
+    from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+    return postgresql_insert(table).on_conflict_do_nothing()
 
 
 def reading(engine: Engine) -> Engine:

@@ -8,6 +8,7 @@
     ├ UnknownList
     ├ UnknownSegment
     ├ NameTaken
+    ├ InvalidField (also a ValueError)
     ├ AlreadySubscribed
     ├ Suppressed
     ├ SegmentSyntax (also a ValueError)
@@ -57,6 +58,10 @@ class UnknownSegment(SubscriberError):
 
 class NameTaken(SubscriberError):
     """A list, a segment or a person has this name or address already."""
+
+
+class InvalidField(SubscriberError, ValueError):
+    """A name, language, time zone or attribute that cannot be stored."""
 
 
 class AlreadySubscribed(SubscriberError):

@@ -1,0 +1,395 @@
+"""People: found, changed, erased, and their whole story."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, delete, func, or_, select, text, update
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from subscribers.addresses import Address, parse_address
+from subscribers.database import insert_or_ignore
+from subscribers.errors import NameTaken, Suppressed, UnknownSubscriber
+from subscribers.membership.fields import clean_attributes, clean_language, clean_name, clean_timezone
+from subscribers.membership.ledger import How, record
+from subscribers.models import (
+    BounceEventRow,
+    ConsentAction,
+    ConsentEventRow,
+    ImportRunRow,
+    MailingListRow,
+    SubscriberRow,
+    SubscriptionRow,
+    SubscriptionStatus,
+    SuppressionCause,
+    SuppressionKind,
+    SuppressionRow,
+)
+from subscribers.suppression import Suppression, SuppressionKey, suppression_of
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a person stands on one list; ``since`` is the last change of status."""
+
+    list_name: str
+    status: SubscriptionStatus
+    since: datetime
+    sections: list[str] | None
+    subscription_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLine:
+    """One line of a person's consent story."""
+
+    at: datetime
+    action: str
+    method: str
+    list_name: str | None
+    source: str | None  # the imported file's name
+    line: int | None
+    wording: str | None
+    ip: str | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BounceLine:
+    """One report about mail to a person."""
+
+    at: datetime
+    kind: str
+    code: str
+    reason: str
+    issue_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Everything this package knows of a person."""
+
+    subscriber_id: int
+    address: str
+    name: str
+    language: str
+    timezone: str
+    attributes: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+    suppression: Suppression | None
+    lists: list[Standing] = field(default_factory=list)
+    consent: list[LedgerLine] = field(default_factory=list)
+    bounces: list[BounceLine] = field(default_factory=list)
+
+    @property
+    def status(self) -> str:
+        """One word: suppressed, confirmed (on any list), pending, unsubscribed, or none."""
+        if self.suppression is not None:
+            return "suppressed"
+        found = {standing.status for standing in self.lists}
+        for status in (
+            SubscriptionStatus.CONFIRMED,
+            SubscriptionStatus.PENDING,
+            SubscriptionStatus.UNSUBSCRIBED,
+        ):
+            if status in found:
+                return status.value
+        return "none"
+
+
+def find_person(session: Session, email: str) -> SubscriberRow:
+    """Return the person with this address, however it is written.
+
+    :raises InvalidAddress: it is none. :raises UnknownSubscriber: nobody has it.
+    """
+    address = parse_address(email)
+    person = look_up(session, address)
+    if person is None:
+        raise UnknownSubscriber(
+            f"nobody has the address {address.address}",
+            remedy="digest subscribers list --search PART looks for a part of an address",
+        )
+    return person
+
+
+def look_up(session: Session, address: Address) -> SubscriberRow | None:
+    """Return the person with this address, or ``None``."""
+    return session.scalars(
+        select(SubscriberRow).where(SubscriberRow.normalized == address.normalized)
+    ).one_or_none()
+
+
+def obtain_person(
+    session: Session,
+    address: Address,
+    key: SuppressionKey,
+    *,
+    now: datetime,
+    name: str,
+    language: str,
+    timezone: str,
+    attributes: dict[str, Any],
+) -> tuple[SubscriberRow, bool]:
+    """Return the person with this address, made if need be, and whether they were.
+
+    A known person's empty fields are filled in; what they have is kept.
+    """
+    name, language, timezone = clean_name(name), clean_language(language), clean_timezone(timezone)
+    attributes = clean_attributes(attributes)
+    inserted = session.scalar(
+        insert_or_ignore(session, SubscriberRow)
+        .values(
+            address=address.address,
+            normalized=address.normalized,
+            domain=address.domain,
+            suppression_hash=key.hash(address.normalized),
+            name=name,
+            language=language,
+            timezone=timezone,
+            attributes=attributes,
+            created_at=now,
+            updated_at=now,
+        )
+        .returning(SubscriberRow.id)
+    )
+    person = session.scalars(
+        select(SubscriberRow).where(SubscriberRow.normalized == address.normalized)
+    ).one()
+    if inserted is None:
+        before = (person.name, person.language, person.timezone, person.attributes)
+        person.name = person.name or name
+        person.language = person.language or language
+        person.timezone = person.timezone or timezone
+        if attributes.keys() - person.attributes.keys():
+            person.attributes = clean_attributes({**attributes, **person.attributes})
+        if before != (person.name, person.language, person.timezone, person.attributes):
+            person.updated_at = now
+    return person, inserted is not None
+
+
+def update_person(
+    session: Session,
+    person: SubscriberRow,
+    key: SuppressionKey,
+    *,
+    now: datetime,
+    how: How,
+    address: Address | None = None,
+    name: str | None = None,
+    language: str | None = None,
+    timezone: str | None = None,
+    attributes: Mapping[str, Any] | None = None,
+) -> None:
+    """Change what is given; an attribute set to ``None`` is removed. A new address keeps the lists.
+
+    :raises NameTaken: somebody else has the new address. :raises Suppressed: it is never mailed.
+    :raises InvalidField: a value cannot be stored.
+    """
+    if name is not None:
+        person.name = clean_name(name)
+    if language is not None:
+        person.language = clean_language(language)
+    if timezone is not None:
+        person.timezone = clean_timezone(timezone)
+    if attributes is not None:
+        merged = {**person.attributes, **attributes}
+        person.attributes = clean_attributes({k: v for k, v in merged.items() if v is not None})
+    if address is not None and address.address != person.address:
+        if address.normalized != person.normalized:
+            if look_up(session, address) is not None:
+                raise NameTaken(f"somebody else has the address {address.address}")
+            if suppression_of(session, address, key) is not None:
+                raise Suppressed(f"{address.address} is suppressed")
+        person.address = address.address
+        person.normalized = address.normalized
+        person.domain = address.domain
+        person.suppression_hash = key.hash(address.normalized)
+        record(session, ConsentAction.ADDRESS, how, now=now, subscriber_id=person.id)
+    person.updated_at = now
+    session.flush()
+
+
+def erase_person(session: Session, address: Address, key: SuppressionKey, *, now: datetime, how: How) -> bool:
+    """Remove everything but the keyed hash, which keeps the address from ever being mailed again.
+
+    Deliveries stay, without a person. On SQLite freed bytes are overwritten with zeroes;
+    ``forget_traces`` afterwards empties what earlier writes left behind.
+
+    :returns: whether anybody had this address (the hash is kept in either case).
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        session.execute(text("PRAGMA secure_delete = ON"))
+    address_hash = key.hash(address.normalized)
+    erased = session.scalars(
+        delete(SubscriberRow)
+        .where(SubscriberRow.normalized == address.normalized)
+        .returning(SubscriberRow.id)
+    ).all()
+    # Reasons are words about a person, too.
+    session.execute(delete(ConsentEventRow).where(ConsentEventRow.address_hash == address_hash))
+    known = session.scalar(select(SuppressionRow.id).where(SuppressionRow.address_hash == address_hash))
+    if known is None:
+        session.add(
+            SuppressionRow(
+                kind=SuppressionKind.ADDRESS,
+                address_hash=address_hash,
+                cause=SuppressionCause.ERASED,
+                reason="",
+                created_at=now,
+            )
+        )
+    else:
+        session.execute(
+            update(SuppressionRow)
+            .where(SuppressionRow.id == known)
+            .values(cause=SuppressionCause.ERASED, reason="")
+        )
+    record(session, ConsentAction.ERASED, How(how.method), now=now, address_hash=address_hash)
+    session.flush()
+    return bool(erased)
+
+
+def forget_traces(engine: Engine) -> None:
+    """Rewrite the database so that nothing deleted can be found in its files or in its WAL.
+
+    On SQLite needs the size of the database once more on disk, for seconds; on PostgreSQL plain
+    ``VACUUM`` (its WAL segments go as they are recycled).
+    """
+    connection = engine.raw_connection()
+    try:
+        if engine.dialect.name == "sqlite":
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        else:
+            connection.rollback()
+            connection.autocommit = True  # type: ignore[attr-defined]
+            for table in ("subscribers", "subscriptions", "consent_events", "suppressions"):
+                connection.execute(f"VACUUM {table}")
+            connection.autocommit = False  # type: ignore[attr-defined]
+    finally:
+        connection.close()
+
+
+def story_of(session: Session, person: SubscriberRow, key: SuppressionKey) -> Story:
+    """Return everything known of a person: four queries, each by an index."""
+    address = Address(person.address, person.normalized, person.domain)
+    standings = session.execute(
+        select(SubscriptionRow, MailingListRow.name)
+        .join(MailingListRow, MailingListRow.id == SubscriptionRow.list_id)
+        .where(SubscriptionRow.subscriber_id == person.id)
+        .order_by(MailingListRow.name)
+    )
+    events = session.execute(
+        select(ConsentEventRow, MailingListRow.name, ImportRunRow.name)
+        .outerjoin(MailingListRow, MailingListRow.id == ConsentEventRow.list_id)
+        .outerjoin(ImportRunRow, ImportRunRow.id == ConsentEventRow.import_id)
+        .where(
+            or_(
+                ConsentEventRow.subscriber_id == person.id,
+                # said of the address before or after the person was here
+                (ConsentEventRow.address_hash == person.suppression_hash)
+                & ConsentEventRow.subscriber_id.is_(None),
+            )
+        )
+        .order_by(ConsentEventRow.at, ConsentEventRow.id)
+    )
+    bounces = session.scalars(
+        select(BounceEventRow)
+        .where(BounceEventRow.subscriber_id == person.id)
+        .order_by(BounceEventRow.at, BounceEventRow.id)
+    )
+    return Story(
+        subscriber_id=person.id,
+        address=person.address,
+        name=person.name,
+        language=person.language,
+        timezone=person.timezone,
+        attributes=person.attributes,
+        created_at=person.created_at,
+        updated_at=person.updated_at,
+        suppression=suppression_of(session, address, key),
+        lists=[
+            Standing(name, row.status, _since(row), row.sections, row.id) for row, name in standings
+        ],
+        consent=[
+            LedgerLine(
+                row.at, row.action.value, row.method.value, list_name, source, row.line,
+                row.wording, row.ip, row.note,
+            )
+            for row, list_name, source in events
+        ],
+        bounces=[
+            BounceLine(row.at, row.kind.value, row.code, row.reason, row.issue_id) for row in bounces
+        ],
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of a list of people: one on a list, or one on none (then without status and list)."""
+
+    address: str
+    name: str
+    language: str
+    status: SubscriptionStatus | None
+    list_name: str | None
+    since: datetime
+
+
+def people_on_lists(
+    *,
+    list_id: int | None = None,
+    status: SubscriptionStatus | None = None,
+    search: str = "",
+    condition: Any = None,
+) -> Select[Any]:
+    """Return the query for people with their standing, by person; ``search`` is a part of an address."""
+    chosen: Any = (
+        select(SubscriberRow, SubscriptionRow, MailingListRow.name)
+        .outerjoin(SubscriptionRow, SubscriptionRow.subscriber_id == SubscriberRow.id)
+        .outerjoin(MailingListRow, MailingListRow.id == SubscriptionRow.list_id)
+        .order_by(SubscriberRow.id, SubscriptionRow.list_id)
+    )
+    if list_id is not None:
+        chosen = chosen.where(SubscriptionRow.list_id == list_id)
+    if status is not None:
+        chosen = chosen.where(SubscriptionRow.status == status)
+    if search:
+        chosen = chosen.where(SubscriberRow.normalized.contains(search.strip().lower(), autoescape=True))
+    if condition is not None:
+        chosen = chosen.where(condition)
+    query: Select[Any] = chosen
+    return query
+
+
+def list_people(session: Session, chosen: Select[Any], *, limit: int | None = None) -> Iterator[Listed]:
+    """Yield the lines of ``people_on_lists``."""
+    rows = session.execute(chosen.limit(limit).execution_options(yield_per=500))
+    for person, subscription, list_name in rows:
+        yield Listed(
+            person.address,
+            person.name,
+            person.language,
+            None if subscription is None else subscription.status,
+            list_name,
+            person.created_at if subscription is None else _since(subscription),
+        )
+
+
+def count_people(session: Session) -> int:
+    """Return how many people there are, on any list or none."""
+    return session.scalar(select(func.count()).select_from(SubscriberRow)) or 0
+
+
+def _since(row: SubscriptionRow) -> datetime:
+    if row.status is SubscriptionStatus.UNSUBSCRIBED:
+        return row.unsubscribed_at or row.created_at
+    if row.status is SubscriptionStatus.CONFIRMED:
+        return row.confirmed_at or row.created_at
+    return row.created_at
