@@ -21,7 +21,7 @@ from digest.mail.reply_tables import (
 )
 
 TEXT_LIMIT: Final = 2000  # characters of a reply that are read; real ones have under 500
-REASON_PREFIX: Final = 80
+GAP: Final = 60  # characters that a * in a phrase may stand for
 
 
 class Kind(StrEnum):
@@ -85,7 +85,7 @@ def judge_reply(code: int, enhanced: str, text: str, *, stage: Stage = Stage.UNK
     code = code or said_code
     status = said_status if not enhanced or enhanced[2:] in {"0.0", "0"} else enhanced
     status = status or enhanced
-    stage = stage or _stage(words)
+    stage = stage or stage_of(words)
     reason, evidence = _reason(code, status, words, stage)
     hard = reason in ADDRESS_INVALID and not _temporary(code, status) and _about_recipient(status, stage)
     return Judgement(
@@ -115,7 +115,7 @@ _FRAGMENT = re.compile(r"(?<=\S)#[\w-]+")
 _CONTINUATION = re.compile(r"\s[245]\d\d-(?:[245]\.\d{1,3}\.\d{1,3})?\s?|\s<<<\s")
 _CODE = re.compile(r"(?<![\d.])([45]\d\d)(?=[\s\-:;,.<#(]|$)(?!\.\d)")
 _STATUS = re.compile(r"(?<![\d.\[])([45]\.\d{1,3}\.\d{1,3})(?![\d.]|\])")
-_IN_REPLY = re.compile(r"(?:in reply to|error from remote mail server after|after|>>>) (?:the )?(end of data|mail from|rcpt to|data|helo|ehlo|initial connection|pipelined (?:mail|rcpt|data))")  # fmt: skip
+_IN_REPLY = re.compile(r"(?:in reply to|error from remote mail server after|after) (?:the )?(end of data|mail from|rcpt to|data|helo|ehlo|initial connection|pipelined (?:mail|rcpt|data))")  # fmt: skip
 _STAGES: Final = {
     "end of data": Stage.DATA, "data": Stage.DATA, "pipelined data": Stage.DATA,
     "mail from": Stage.MAIL, "pipelined mail": Stage.MAIL,
@@ -140,13 +140,18 @@ _VERDICTS: Final = tuple((reason, _split(phrase)) for reason, phrase in VERDICTS
 def _contains(words: str, parts: tuple[str, ...]) -> bool:
     if len(parts) == 1:
         return parts[0] in words
-    at = 0
-    for part in parts:
-        at = words.find(part, at)
-        if at < 0:
-            return False
-        at += len(part)
-    return True
+    begin = words.find(parts[0])
+    while begin >= 0:
+        at = begin + len(parts[0])
+        for part in parts[1:]:
+            found = words.find(part, at, at + GAP + len(part))
+            if found < 0:
+                break
+            at = found + len(part)
+        else:
+            return True
+        begin = words.find(parts[0], begin + 1)
+    return False
 
 
 def phrase_of(words: str) -> tuple[Reason, str] | None:
@@ -178,7 +183,7 @@ def _reason(code: int, status: str, words: str, stage: Stage) -> tuple[Reason, s
             return by_status, status
         if reason in ADDRESS_INVALID and stage in {Stage.MAIL, Stage.CONNECT}:
             return Reason.SENDER, phrase
-        return reason, phrase[:REASON_PREFIX]
+        return reason, phrase
     if stage is Stage.MAIL:
         return Reason.SENDER, "mail from"
     if by_status is not None:
@@ -204,6 +209,7 @@ def _codes(words: str) -> tuple[int, str]:
     return (int(code[1]) if code else 0), (status[1] if status else "")
 
 
-def _stage(words: str) -> Stage:
-    found = _IN_REPLY.search(words)
+def stage_of(text: str) -> Stage:
+    """The SMTP command that ``text`` says was answered; Postfix, Exim and others tell."""
+    found = _IN_REPLY.search(text.lower())
     return _STAGES[found[1]] if found else Stage.UNKNOWN

@@ -5,7 +5,7 @@ the published error lists of Gmail, Exchange Online, Outlook.com, Yahoo, Apple, 
 GMX/1&1, GoDaddy, Cox and Comcast; the reply strings in the sources of Postfix, Exim, Sendmail, qmail, Courier,
 OpenSMTPD, DragonFly, Exchange, Domino, MDaemon, Amavis, Rspamd and procmail; and the reading of many reports.
 
-A phrase is lower-case; ``*`` stands for any text. Phrases are looked for in the order of the rows, so a row
+A phrase is lower-case; ``*`` stands for up to 60 characters. Phrases are looked for in the order of the rows, so a row
 that says *why* (full, blocked, spam) stands above the row that only says *that* (no such user).
 """
 
@@ -178,6 +178,7 @@ VERDICTS: Final[tuple[tuple[Reason, str], ...]] = (
     (Reason.USER_UNKNOWN, "5.4.1 * recipient address rejected: access denied"),
     (Reason.USER_UNKNOWN, "resolver.adr.recip"),
     (Reason.USER_UNKNOWN, "resolver.adr.exrecipnotfound"),
+    (Reason.NETWORK, "host not found, try again"),
     (Reason.TAKES_NO_MAIL, "nullmx"),
     (Reason.MAILBOX_FULL, "storedrv.deliver * quota"),
     (Reason.RATE, "storedrv.deliver * thread limit"),
@@ -268,7 +269,7 @@ PHRASES: Final[tuple[tuple[Reason, tuple[str, ...]], ...]] = (
             "refused to talk to me: 550", "ip address has been", "your server ip", "server is not allowed", "network is temporarily",
             "service unavailable; client host", "connection refused*blocked", "senderbase", "sender score", "senderscore", "abuse from", "host not allowed",
             "connections not accepted from", "connections will not be accepted", "messages from*deferred", "not accepting mail from", "does not accept mail from you",
-            "mail from your", "rejected by*ip", "ts03", "tss0", "deferred due to", "invalid hostname for ip", "sender's ip", "proofpoint*ip=", "use of this ip",
+            "mail from your", "ts03", "tss0", "deferred due to", "invalid hostname for ip", "sender's ip", "proofpoint*ip=", "use of this ip",
             "blocked for", "suspicious*server", "user complaints", "denied*your server", "administratively prohibited", "suspected of spam",
         ),
     ),
@@ -336,7 +337,7 @@ PHRASES: Final[tuple[tuple[Reason, tuple[str, ...]], ...]] = (
             "policy violation", "policy reasons", "policy restriction", "local policy", "by policy", "site policy", "security policy", "message policy", "due to policy", "due to security", "for policy",
             "policy reject", "denied by policy", "our policy", "violates", "not allowed by", "greylist", "graylist", "grey-list", "greylisted", "rejected for administrative", 
             "message rejected", "message refused", "message was rejected", "transaction failed due", "email rejected", "mail rejected", "mail refused", "delivery not authorized", "unauthorized",
-            "rejected by administrator", "rejected by the recipient", "refused by the recipient", "access denied", "permission denied", "message denied",
+            "rejected by administrator", "access denied", "permission denied", "message denied",
             "rejected because", "security issue", "duplicated message-id", "loop alert",
         ),
     ),
@@ -363,11 +364,11 @@ PHRASES: Final[tuple[tuple[Reason, tuple[str, ...]], ...]] = (
             "unknown recipient", "recipient unknown", "unknown address", "address unknown", "addressee unknown", "unknown account", "unknown mailbox", "unknown local", "unknown e-mail", "unknown email",
             "user not found", "recipient not found", "recipient*not found", "account not found", "mailbox not found", "address not found", "recipnotfound", "recipientnotfound", "notfound", "person not found", "contact not found", "user * not found",
             "mailbox * not found", "user doesn't", "user does not", "user don't", "does not have an account", "doesn't have an account", "doesn't have a", "does not exist", "doesn't exist", "not exist", "nonexist", "non-exist",
-            "user unavailable", "invalid recipient", "invalid address", "invalid mailbox", "invalid user", "recipient invalid", "recipient is invalid", "address is invalid", "address invalid", "bad recipient", "bad destination mailbox", "bad address", "bad user",
+            "user unavailable", "invalid recipient", "invalid address", "invalid mailbox", "invalid user", "invalid final delivery userid", "recipient invalid", "recipient is invalid", "address is invalid", "address invalid", "bad recipient", "bad destination mailbox", "bad address", "bad user",
             "is not a valid", "not a valid", "not a known", "not known", "unknown in", "not recognized", "not recognised", "not listed in", "not in directory", "not in address book", "no mailbox", "not our user", "not have an account",
             "mailbox unavailable", "mailbox not available", "mailbox is not available", "can't verify recipient", "cannot verify recipient", "verify recipient", "recipient address rejected: undeliverable", "recipient address rejected: access denied", "recipient address rejected: unverified",
             "undeliverable address", "unrouteable address", "unroutable address", "unrouteable mail", "is no longer valid", "no longer valid", "no longer available", "no longer with", "no longer here", "left the company", "account deleted", "been deleted", "user deleted", "deleted mailbox",
-            "account that you tried to reach", "nosuchuser", "wasn't found", "couldn't be found", "could not be found", "cannot be found", "can't be found", "user (.*) unknown", "user * unknown", "unknown: ", "not a user", "no user", 
+            "account that you tried to reach", "nosuchuser", "wasn't found", "couldn't be found", "could not be found", "cannot be found", "can't be found", "user * unknown", "unknown: ", "not a user", "no user", 
             "not in my", "no valid recipient", "all recipients refused", "recipients were not", "recipient rejected", "recipient refused", "not like recipient", "no one by that", "nobody by that", "not deliverable to", "delivery to this address", "unknown virtual", "mailbox does",
             "not a local", "unable to deliver message to <", "нет такого", "не существует", "не найден", "недоступен", "inconnu", "introuvable", "desconocid", "no existe", "inesistente", "sconosciut", "unbekannt", "existiert nicht",
             "nicht gefunden", "não existe", "不存在", "存在しません", "見つからない", "見つかりません", "宛先不明", "ユーザーが見つ", "nicht bekannt", "onbekend", "nepřijímá", "nie istnieje", "böyle bir kullanıcı",
@@ -376,7 +377,7 @@ PHRASES: Final[tuple[tuple[Reason, tuple[str, ...]], ...]] = (
     (
         Reason.DOMAIN_UNKNOWN,
         (
-            "host unknown", "unknown host", "host not found", "host or domain name not found", "domain not found", "domain name not found", "no such host", "no such domain", "domain does not exist", "domain doesn't exist",
+            "host unknown", "unknown host", "host * not found", "domain * not found", "domain * does not exist", "host not found", "host or domain name not found", "domain not found", "domain name not found", "no such host", "no such domain", "domain does not exist", "domain doesn't exist",
             "domain is not reachable", "domain does not", "unknown domain", "domain unknown", "name or service not known", "name service error*host not found", "illegal host/domain", "illegal host", "invalid domain", "bad destination system",
             "bad destination host", "domain not exist", "couldn't find any host", "unrouteable mail domain", "unroutable domain", "unrouteable domain", "no mx record", "no route to domain", "nxdomain", "domain lookup", "all relevant mx records point to non-existent",
             "could not be resolved: no", "dns domain * does not exist", "name has no mx", "host lookup did not complete*not found", "mail domain mentioned in email address is unknown", "domain isn't", "invalid host",

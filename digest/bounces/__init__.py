@@ -1,0 +1,1 @@
+"""Reports come in: read them safely, find whom they concern, judge them, and apply the policy."""
