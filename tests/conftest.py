@@ -8,10 +8,11 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -65,7 +66,10 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         shutil.chown(home, "postgres", "postgres")
         user = {"user": "postgres"}
     port = free_port()
-    options = f"-c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home} -c max_connections=60"
+    options = (
+        f"-c port={port} -c listen_addresses=127.0.0.1 "
+        f"-c unix_socket_directories={home} -c max_connections=60 -c fsync=on"
+    )
     pg_ctl = str(programs / "pg_ctl")
     run = {"check": True, "capture_output": True, "cwd": "/", **user}
     subprocess.run(
@@ -104,6 +108,32 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'digest.sqlite3'}"
     return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def open_database() -> Iterator[Callable[[str], Engine]]:
+    """Opens engines and gives their connections back when the test is over."""
+    from subscribers.database import open_engine
+
+    opened: list[Engine] = []
+
+    def opener(url: str) -> Engine:
+        opened.append(open_engine(url))
+        return opened[-1]
+
+    yield opener
+    for engine in opened:
+        engine.dispose()
+
+
+@pytest.fixture
+def engine(open_database: Callable[[str], Engine], database_url: str) -> Engine:
+    """An empty database with all tables: SQLite always, PostgreSQL under the marker ``service``."""
+    from digest.migrations import ensure_schema
+
+    made = open_database(database_url)
+    ensure_schema(made)
+    return made
 
 
 @pytest.fixture

@@ -1,0 +1,75 @@
+"""The only place where engine, clock, random source, HTTP client and transport are built from settings."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+    from sqlalchemy.orm import Session, sessionmaker
+
+    from digest.clock import Clock
+    from digest.settings import Settings
+    from subscribers.tokens import TokenSigner
+
+
+class App:
+    """Everything that use cases are given, built once and when first asked for."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.settings = settings
+        self.clock = clock
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The database, its schema brought up to date. Raises ``DatabaseError``."""
+        from digest.migrations import ensure_schema
+
+        engine = self.bare_engine
+        ensure_schema(engine)
+        return engine
+
+    @cached_property
+    def bare_engine(self) -> Engine:
+        """The database without a look at its schema (for ``db`` commands). Raises ``ConfigError``."""
+        from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+        from digest.errors import ConfigError, DatabaseUnusable
+        from subscribers.database import open_engine
+
+        try:
+            return open_engine(self.settings.database_url)
+        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+            raise ConfigError(
+                "DIGEST_DATABASE_URL cannot be read",
+                remedy="write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME",
+            ) from error
+        except OSError as error:
+            raise DatabaseUnusable(f"database {error.filename}: {error.strerror}") from error
+
+    @cached_property
+    def sessions(self) -> sessionmaker[Session]:
+        """Sessions that may write."""
+        from subscribers.database import session_factory
+
+        return session_factory(self.engine)
+
+    @cached_property
+    def readers(self) -> sessionmaker[Session]:
+        """Sessions that only read, and on SQLite never wait for a writer."""
+        from subscribers.database import reading, session_factory
+
+        return session_factory(reading(self.engine))
+
+    @cached_property
+    def signer(self) -> TokenSigner:
+        """Signs the links of mails. Raises ``ConfigError`` without DIGEST_SECRET_KEY."""
+        from subscribers.tokens import TokenSigner
+
+        return TokenSigner(self.settings.token_keys)
+
+    def close(self) -> None:
+        """Give connections back."""
+        if "bare_engine" in self.__dict__:
+            self.bare_engine.dispose()

@@ -1,0 +1,1 @@
+"""The command line: people in, calls out. A command parses, calls a use case, and prints."""

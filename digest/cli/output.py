@@ -1,0 +1,134 @@
+"""Words and tables that the commands share: JSON, times, tables, progress."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
+    from rich.table import Table
+
+    from digest.values import Progress
+
+
+def print_json(payload: Any) -> None:
+    """One JSON document on stdout, flushed, so that a program that waits for it gets it."""
+    import json
+
+    sys.stdout.write(json.dumps(payload, ensure_ascii=False, default=_plain, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds").replace("+00:00", "Z")
+    if isinstance(value, date | Path):
+        return str(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def table(*columns: str, title: str = "") -> Table:
+    """A plain table: no box, a thin line under the head; text that is too wide wraps."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        made.add_column(column.lstrip("#"), justify="right" if column.startswith("#") else "left")
+    return made
+
+
+def rows(console: Console, columns: Sequence[str], lines: Sequence[Sequence[object]], *, empty: str) -> None:
+    """Print a table, or ``empty`` when it has no line. Cells are text, never markup."""
+    from rich.text import Text
+
+    if not lines:
+        console.print(empty, markup=False)
+        return
+    made = table(*columns)
+    for line in lines:
+        made.add_row(
+            *(cell if isinstance(cell, Text) else Text("" if cell is None else str(cell)) for cell in line)
+        )
+    console.print(made)
+
+
+def local(moment: datetime | None, zone: str) -> str:
+    """``2026-11-23 07:00`` in ``zone``, or a dash."""
+    return "–" if moment is None else moment.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M")
+
+
+class _Lines:
+    """Progress without bars: notes only."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def start(self, task: str, total: int | None = None) -> None: ...
+
+    def advance(self, task: str, by: int = 1, **counts: int) -> None: ...
+
+    def finish(self, task: str) -> None: ...
+
+    def note(self, message: str) -> None:
+        self._console.print(message, markup=False)
+
+
+class _Bars(_Lines):
+    """Progress bars with rate, time left and counts."""
+
+    def __init__(self, console: Console) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        super().__init__(console)
+        self.bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[counts]}"),
+            console=console,
+            transient=True,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._counts: dict[str, dict[str, int]] = {}
+
+    def start(self, task: str, total: int | None = None) -> None:
+        self._tasks[task] = self.bars.add_task(task, total=total, counts="", rate="")
+
+    def advance(self, task: str, by: int = 1, **counts: int) -> None:
+        if task not in self._tasks:
+            self.start(task)
+        known = self._counts.setdefault(task, {})
+        known.update(counts)
+        shown = " · ".join(f"{value} {name}" for name, value in known.items() if value)
+        speed = self.bars.tasks[self._tasks[task]].speed
+        self.bars.update(self._tasks[task], advance=by, counts=shown, rate=f"{speed:,.0f}/s" if speed else "")
+
+    def finish(self, task: str) -> None:
+        if task in self._tasks:
+            self.bars.remove_task(self._tasks.pop(task))
+
+
+@contextmanager
+def watch(console: Console, *, bars: bool) -> Iterator[Progress]:
+    """Something that shows progress while the block runs."""
+    if not bars:
+        yield _Lines(console)
+        return
+    shown = _Bars(console)
+    with shown.bars:
+        yield shown
