@@ -206,7 +206,7 @@ class Edition(Part):
     only_dates: list[date] = []
     ping_url: HttpUrl | None = None
     more: bool = True
-    dead_links: Literal["drop", "keep"] = "drop"
+    dead_links: Literal["drop", "swap", "keep"] = "drop"
 
     @field_validator("late", mode="before")
     @classmethod

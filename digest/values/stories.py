@@ -94,6 +94,7 @@ class Candidate:
     ``sources`` counts the independent sources that tell the story; ``also`` names the others.
     ``pin_slot`` is ``""`` or a slot that an editor pinned it to (``lead``, ``dont-miss``, a section
     key, or ``any``); ``pin_order`` orders the pins. ``printed`` says that the ledger has the story.
+    ``representative`` is False for an article that its story is not printed with.
     """
 
     id: int
@@ -129,6 +130,7 @@ class Candidate:
     pin_order: int = 0
     pin_again: bool = False
     hidden: bool = False
+    representative: bool = True
     section: str = ""
     headline: str = ""
     teaser: str = ""
