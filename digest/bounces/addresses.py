@@ -7,7 +7,9 @@ from typing import Final
 
 # Generous in what stands before the @ (real reports name such), strict in what ends it.
 LOCAL: Final = r"(?:\"[^\"\n@]{1,64}\"|[^\s<>\"'()\[\],;:@\\`|]{1,128})"
-ADDRESS: Final = LOCAL + r"@[A-Za-z0-9\u0080-\uffff](?:[A-Za-z0-9._\u0080-\uffff-]{0,252}[A-Za-z0-9\u0080-\uffff])?"
+ADDRESS: Final = (
+    LOCAL + r"@[A-Za-z0-9\u0080-\uffff](?:[A-Za-z0-9._\u0080-\uffff-]{0,252}[A-Za-z0-9\u0080-\uffff])?"
+)
 _ADDRESS = re.compile(ADDRESS)
 _XTEXT = re.compile(r"\+([0-9A-F]{2})")
 _TYPE = re.compile(r"^\s*[\w.-]{1,20}\s*;\s*")
@@ -15,12 +17,31 @@ _ENCODED_LOCAL = re.compile(r"=\?[\w-]+\?[bqBQ]\?[^?\s]*\?=@[\w.-]+")
 
 DAEMONS: Final = frozenset(
     {
-        "mailer-daemon", "mailerdaemon", "mail-daemon", "maildaemon", "postmaster", "poostmaster", "mdaemon", "mailer",
-        "mail_daemon", "mail-deamon", "mail-delivery", "mdaemon-noreply", "mailsystem", "postmaster-noreply",
-        "daemon", "returned-mail", "symantec_antivirus_for_smtp_gateways", "deliveryfailure", "delivery-failure", "mail_delivery",
-        "no-reply-mailer", "mailadmin", "mailer_daemon",
+        "mailer-daemon",
+        "mailerdaemon",
+        "mail-daemon",
+        "maildaemon",
+        "postmaster",
+        "poostmaster",
+        "mdaemon",
+        "mailer",
+        "mail_daemon",
+        "mail-deamon",
+        "mail-delivery",
+        "mdaemon-noreply",
+        "mailsystem",
+        "postmaster-noreply",
+        "daemon",
+        "returned-mail",
+        "symantec_antivirus_for_smtp_gateways",
+        "deliveryfailure",
+        "delivery-failure",
+        "mail_delivery",
+        "no-reply-mailer",
+        "mailadmin",
+        "mailer_daemon",
     }
-)  # fmt: skip
+)
 
 
 def first_address(text: str) -> str:
@@ -64,6 +85,15 @@ def is_daemon(field: str) -> bool:
         or local.startswith(("mailer-daemon", "postmaster"))
         or any(
             words in name
-            for words in ("mail delivery", "mailer-daemon", "mailer daemon", "delivery subsystem", "mail system", "postmaster", "delivery service", "delivery system")
+            for words in (
+                "mail delivery",
+                "mailer-daemon",
+                "mailer daemon",
+                "delivery subsystem",
+                "mail system",
+                "postmaster",
+                "delivery service",
+                "delivery system",
+            )
         )
-    )  # fmt: skip
+    )

@@ -53,10 +53,18 @@ def status_blocks(mail: Mail) -> tuple[list[StatusBlock], int]:
 
 def _status_texts(mail: Mail) -> list[str]:
     own = [part for part in mail.parts if not part.enclosed]
-    found = [part.text for part in own if part.kind in {"message/delivery-status", "message/global-delivery-status"}]
+    found = [
+        part.text
+        for part in own
+        if part.kind in {"message/delivery-status", "message/global-delivery-status"}
+    ]
     if found:
         return found
-    return [_fields_only(part) for part in own if part.kind == "text/plain" and len(_IN_TEXT.findall(part.text)) >= 2]
+    return [
+        _fields_only(part)
+        for part in own
+        if part.kind == "text/plain" and len(_IN_TEXT.findall(part.text)) >= 2
+    ]
 
 
 def _fields_only(part: Part) -> str:

@@ -9,9 +9,15 @@ from typing import Final
 from digest.bounces.addresses import first_address, typed_address
 from digest.bounces.reading import Headers, Mail, split_headers
 
-_COMPLAINTS: Final = frozenset({"abuse", "fraud", "miscategorized", "other", "complaint", "spam", "abuse-report"})
+_COMPLAINTS: Final = frozenset(
+    {"abuse", "fraud", "miscategorized", "other", "complaint", "spam", "abuse-report"}
+)
 _OPT_OUTS: Final = frozenset({"opt-out", "opt-out-list", "unsubscribe"})
-_SUBJECTS: Final = re.compile(r"^(?:complaint about message from|\[?spamcop|abuse (?:report|complaint)|fbl[: ]|email abuse report|email feedback report)", re.IGNORECASE)  # fmt: skip
+_SUBJECTS: Final = re.compile(
+    r"^(?:complaint about message from|\[?spamcop|abuse (?:report|complaint)|fbl[: ]|email abuse report|"
+    r"email feedback report)",
+    re.IGNORECASE,
+)
 _SPAMCOP = re.compile(r"^\s*\[ SpamCop V|This message is brief for your comfort", re.MULTILINE)
 
 
@@ -27,7 +33,7 @@ class Feedback:
 def read_feedback(mail: Mail) -> Feedback | None:
     """Return the feedback report in ``mail``, or ``None`` if it is none.
 
-    :return: ``authentication`` for RFC 6591 and DMARC failure reports, which are about us, not about a reader.
+    :return: ``authentication`` for RFC 6591 and DMARC failure reports: about us, not a reader.
     """
     fields = _report_fields(mail)
     if fields is not None:
@@ -43,9 +49,16 @@ def read_feedback(mail: Mail) -> Feedback | None:
 
 def _is_feedback_desk(sender: str) -> bool:
     local, _, domain = sender.rpartition("@")
-    return local in {"staff", "complaints", "abuse", "fbl", "feedbackloop", "feedback", "arf", "scomp"} or domain.endswith(
-        ("spamcop.net", "hotmail.com", "outlook.com", "abuse.net")
-    )
+    return local in {
+        "staff",
+        "complaints",
+        "abuse",
+        "fbl",
+        "feedbackloop",
+        "feedback",
+        "arf",
+        "scomp",
+    } or domain.endswith(("spamcop.net", "hotmail.com", "outlook.com", "abuse.net"))
 
 
 def _report_fields(mail: Mail) -> Headers | None:
@@ -82,6 +95,8 @@ def _addresses(mail: Mail, fields: Headers) -> tuple[str, ...]:
         if part.kind not in {"message/rfc822", "text/rfc822-headers"} or part.enclosed:
             continue
         headers = split_headers(part.body.lstrip(b"\n"))[0]
-        for value in headers.all("x-hmxmroriginalrecipient", "x-original-to", "delivered-to", "x-rcpt-to", "x-apparently-to", "to"):
+        for value in headers.all(
+            "x-hmxmroriginalrecipient", "x-original-to", "delivered-to", "x-rcpt-to", "x-apparently-to", "to"
+        ):
             named.setdefault(first_address(value))
     return tuple(address for address in named if address)

@@ -14,10 +14,11 @@ from typing import Final
 from digest.bounces import dialects, recognition
 from digest.bounces.addresses import all_addresses, first_address, is_daemon
 from digest.bounces.dsn import RECIPIENT_LIMIT, StatusBlock, status_blocks
+from digest.bounces.fallback import by_flufl
 from digest.bounces.feedback import read_feedback
+from digest.bounces.notifications import Notification, read_notification
 from digest.bounces.reading import READ_LIMIT, Headers, Mail, read_mail, split_headers
 from digest.bounces.report import Failure, Form, Report
-from digest.bounces.fallback import by_flufl
 from digest.mail.judgement import Judgement, Kind, judge_reply, stage_of
 from digest.mail.reply_tables import Reason
 
@@ -25,9 +26,21 @@ ID_LIMIT: Final = 50
 
 # 47 characters of base32 (subscribers.tokens.sign_verp); a prefix tells mailto unsubscribes apart.
 _TOKEN = re.compile(rb"\+((?:u|unsub|unsubscribe)[-.=+])?([a-z2-7]{47})(?=[@=])", re.IGNORECASE)
-_MESSAGE_ID = re.compile(rb"^[ \t>]*(?:message-id|original-message-id|x-original-message-id)[ \t]*:\s*<([^<>\s]{3,250})>", re.IGNORECASE | re.MULTILINE)  # fmt: skip
+_MESSAGE_ID = re.compile(
+    rb"^[ \t>]*(?:message-id|original-message-id|x-original-message-id)[ \t]*:\s*<([^<>\s]{3,250})>",
+    re.IGNORECASE | re.MULTILINE,
+)
 _ANGLED = re.compile(r"<([^<>\s]{3,250})>")
-_RECIPIENT_HEADERS: Final = ("to", "delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-delivered-to", "x-rcpt-to", "cc")
+_RECIPIENT_HEADERS: Final = (
+    "to",
+    "delivered-to",
+    "x-original-to",
+    "envelope-to",
+    "x-envelope-to",
+    "x-delivered-to",
+    "x-rcpt-to",
+    "cc",
+)
 _DELIVERED: Final = frozenset({"delivered", "relayed", "expanded", "deliverable"})
 
 _COMPLAINT: Final = Judgement(Kind.COMPLAINT, Reason.SPAM, evidence="feedback-type")
@@ -58,6 +71,9 @@ def parse_report(raw: bytes, *, size: int | None = None) -> Report:
     feedback = read_feedback(mail)
     if feedback is not None:
         return _of_feedback(report, feedback.kind, feedback.addresses, feedback.words)
+    notification = read_notification(mail.text)
+    if notification is not None:
+        return _of_notification(report, notification)
     if recognition.is_receipt(mail):
         return replace(report, form=Form.RECEIPT)
     if _may_report(mail):
@@ -91,7 +107,10 @@ def _of_people(report: Report, mail: Mail, raw: bytes) -> Report:
 def _unsubscribed(report: Report, how: str) -> Report:
     addresses = (report.sender,) if report.sender else ()
     return replace(
-        report, form=Form.UNSUBSCRIBE, dialect=how, failures=(Failure(addresses, _OPT_OUT, report.subject, how),)
+        report,
+        form=Form.UNSUBSCRIBE,
+        dialect=how,
+        failures=(Failure(addresses, _OPT_OUT, report.subject, how),),
     )
 
 
@@ -99,13 +118,33 @@ def _of_feedback(report: Report, kind: str, addresses: tuple[str, ...], words: s
     report = replace(report, dialect="arf")
     match kind:
         case "complaint":
-            return replace(report, form=Form.COMPLAINT, failures=(Failure(addresses, _COMPLAINT, words, "arf"),))
+            return replace(
+                report, form=Form.COMPLAINT, failures=(Failure(addresses, _COMPLAINT, words, "arf"),)
+            )
         case "opt-out":
-            return replace(report, form=Form.UNSUBSCRIBE, failures=(Failure(addresses, _OPT_OUT, words, "arf"),))
+            return replace(
+                report, form=Form.UNSUBSCRIBE, failures=(Failure(addresses, _OPT_OUT, words, "arf"),)
+            )
         case "authentication":
             return replace(report, form=Form.AUTHENTICATION)
         case _:
             return replace(report, form=Form.AUTO_REPLY)
+
+
+def _of_notification(report: Report, notification: Notification) -> Report:
+    report = replace(report, dialect="ses")
+    if notification.kind == "complaint":
+        failures = tuple(
+            Failure((address,), _COMPLAINT, "", "ses") for address, _, _ in notification.recipients
+        )
+        return replace(report, form=Form.COMPLAINT, failures=failures)
+    if notification.kind != "bounce":
+        return replace(report, form=Form.DELIVERED)
+    failures = tuple(
+        Failure((address,), judge_told(status, diagnosis, ""), diagnosis, "ses")
+        for address, status, diagnosis in notification.recipients
+    )
+    return replace(report, form=Form.WORDS, failures=failures)
 
 
 def _of_status(report: Report, mail: Mail) -> Report | None:
@@ -191,7 +230,10 @@ def _of_unknown_dialect(report: Report, mail: Mail, raw: bytes, notice: str) -> 
     judgement = judge_told("", "", notice)
     failures = tuple(Failure((address,), judgement, notice[:600], "subject") for address in addresses)
     return replace(
-        report, form=Form.WORDS, dialect="subject", failures=failures or (Failure((), judgement, notice[:600], "subject"),)
+        report,
+        form=Form.WORDS,
+        dialect="subject",
+        failures=failures or (Failure((), judgement, notice[:600], "subject"),),
     )
 
 
@@ -199,19 +241,30 @@ def _foreign(mail: Mail) -> Callable[[str], bool]:
     own = {first_address(value) for value in mail.headers.all("from", "reply-to", *_RECIPIENT_HEADERS)}
 
     def is_foreign(address: str) -> bool:
-        return address in own or is_daemon(address) or address.startswith(("support@", "abuse@", "help@", "helpdesk@"))
+        return (
+            address in own
+            or is_daemon(address)
+            or address.startswith(("support@", "abuse@", "help@", "helpdesk@"))
+        )
 
     return is_foreign
 
 
 def _returned(mail: Mail) -> Headers | None:
     for part in mail.parts:
-        if part.kind in {"message/rfc822", "message/global", "text/rfc822-headers", "text/rfc822"} and not part.enclosed:
+        if (
+            part.kind in {"message/rfc822", "message/global", "text/rfc822-headers", "text/rfc822"}
+            and not part.enclosed
+        ):
             return split_headers(part.body.lstrip(b"\n"))[0]
     text = mail.text
     cut = len(dialects.notice_of(text))
     rest = text[cut:]
-    begin = re.search(r"^[ \t>]*(?:received|return-path|from|date|message-id|to|subject|mime-version|dkim-signature):", rest, re.IGNORECASE | re.MULTILINE)
+    begin = re.search(
+        r"^[ \t>]*(?:received|return-path|from|date|message-id|to|subject|mime-version|dkim-signature):",
+        rest,
+        re.IGNORECASE | re.MULTILINE,
+    )
     if begin is None:
         return None
     lines = rest[begin.start() :].lstrip(" \t>")
@@ -230,8 +283,8 @@ def _returned_to(mail: Mail) -> tuple[str, ...]:
 def _tokens(raw: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
     verp: dict[str, None] = {}
     unsubscribe: dict[str, None] = {}
-    for found in _TOKEN.finditer(raw, 0, READ_LIMIT):
-        (unsubscribe if found[1] else verp).setdefault(found[2].decode("ascii").lower())
+    for token in _TOKEN.finditer(raw, 0, READ_LIMIT):
+        (unsubscribe if token[1] else verp).setdefault(token[2].decode("ascii").lower())
         if len(verp) + len(unsubscribe) >= ID_LIMIT:
             break
     return tuple(verp), tuple(unsubscribe)
@@ -250,13 +303,16 @@ def _message_ids(mail: Mail, raw: bytes) -> tuple[str, ...]:
         for match in _ANGLED.finditer(value):
             found.setdefault(match[1])
     own = mail.headers.get("message-id").strip("<> ")
-    for match in _MESSAGE_ID.finditer(raw, 0, READ_LIMIT):
-        found.setdefault(match[1].decode("latin-1"))
+    for line in _MESSAGE_ID.finditer(raw, 0, READ_LIMIT):
+        found.setdefault(line[1].decode("latin-1"))
         if len(found) >= ID_LIMIT:
             break
     for part in mail.parts:
-        if part.raw is not part.body or "quoted-printable" in part.headers.get("content-transfer-encoding").lower():
-            for match in _MESSAGE_ID.finditer(part.body):
-                found.setdefault(match[1].decode("latin-1"))
+        if (
+            part.raw is not part.body
+            or "quoted-printable" in part.headers.get("content-transfer-encoding").lower()
+        ):
+            for line in _MESSAGE_ID.finditer(part.body):
+                found.setdefault(line[1].decode("latin-1"))
     found.pop(own, None)
     return tuple(found)[:ID_LIMIT]

@@ -30,7 +30,10 @@ _BOUNDARY = re.compile(r'boundary\s*=\s*(?:"([^"]{1,200})"|([^\s;"]{1,200}))', r
 _CHARSET = re.compile(r'charset\s*=\s*"?([\w.:-]{1,40})', re.IGNORECASE)
 _ENCODED = re.compile(r"=\?[\w.*-]{1,60}\?[bqBQ]\?")
 _DASHES = re.compile(rb"^--([^\s-][^\n]{0,200}?|[^\n]{0,200}[^\s-])[ \t]*$", re.MULTILINE)
-_TAG = re.compile(r"<(?:style|script|head)\b.*?</(?:style|script|head)>|<br\s*/?>|</(?:p|div|tr|li|h\d)>|<[^>]{0,2000}>", re.IGNORECASE | re.DOTALL)  # fmt: skip
+_TAG = re.compile(
+    r"<(?:style|script|head)\b.*?</(?:style|script|head)>|<br\s*/?>|</(?:p|div|tr|li|h\d)>|<[^>]{0,2000}>",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 class Headers:
@@ -221,8 +224,15 @@ def _codec(name: str) -> str:
     except (LookupError, ValueError):
         return ""
     if not getattr(found, "_is_text_encoding", False) or found.name in {
-        "idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf-7", "mbcs", "oem",
-    }:  # fmt: skip
+        "idna",
+        "punycode",
+        "unicode_escape",
+        "raw_unicode_escape",
+        "undefined",
+        "utf-7",
+        "mbcs",
+        "oem",
+    }:
         return ""
     return {"gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "iso2022_jp": "iso2022_jp_2"}.get(
         found.name, found.name
@@ -259,7 +269,9 @@ def html_to_text(html: str) -> str:
     """HTML as plain lines, well enough to find phrases and addresses in a report."""
     from html import unescape
 
-    text = _TAG.sub(lambda tag: "\n" if tag[0][:3].lower() in {"<br", "</p", "</d", "</t", "</l", "</h"} else "", html)
+    text = _TAG.sub(
+        lambda tag: "\n" if tag[0][:3].lower() in {"<br", "</p", "</d", "</t", "</l", "</h"} else "", html
+    )
     return unescape(text).replace("\xa0", " ")
 
 

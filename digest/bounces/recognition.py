@@ -1,29 +1,46 @@
-"""What a message in the bounce mailbox is: a report, an answer of a machine, an opt-out, or somebody's letter."""
+"""What a message in the bounce mailbox is: a report, a machine's answer, an opt-out, or a letter."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-from digest.bounces.addresses import first_address, is_daemon
+from digest.bounces.addresses import is_daemon
 from digest.bounces.reading import Mail
 
 _BOUNCE_SUBJECT = re.compile(
-    r"^\W*(?:fw(?:d)?: )?(?:undeliver|mail delivery (?:fail|prob|status)|mail (?:system error|could not|not delivered|failure|delivery)|delivery (?:status|fail|problem|error|delay|notification|report|has failed|final fail)|"
-    r"return(?:ed|ing) (?:mail|message|to sender)|fail(?:ure|ed) (?:notice|delivery|mail|message)|permanent (?:delivery )?(?:fail|error)|non-?delivery|message (?:undeliver|delivery|not delivered|you sent|could not|status|rejected|from interscan)|"
-    r"warning: .{0,80}(?:delay|not (?:yet )?(?:be )?(?:deliver|sent)|user unknown|could not)|could not (?:deliver|send)|unable to deliver|bounce|rejected (?:mail|message)|nondeliverable|\*\*message you sent|notice: mail delivery|"
-    r"unzustellbar|undelivrable|non remis|échec|rapport de non|impossibile|mancat[oa] (?:consegna|recapito)|no se (?:puede|pudo)|devuel|не ?доставлен|недоставлен|系统退信|退信|未送達|配信|送信エラー|エラーメール|"
+    r"^\W*(?:fw(?:d)?: )?(?:undeliver|mail delivery (?:fail|prob|status)|mail (?:system error|could not|"
+    r"not delivered|failure|delivery)|delivery (?:status|fail|problem|error|delay|notification|report|"
+    r"has failed|final fail)|"
+    r"return(?:ed|ing) (?:mail|message|to sender)|fail(?:ure|ed) (?:notice|delivery|mail|message)|"
+    r"permanent (?:delivery )?(?:fail|error)|non-?delivery|message (?:undeliver|delivery|not delivered|"
+    r"you sent|could not|status|rejected|from interscan)|"
+    r"warning: .{0,80}(?:delay|not (?:yet )?(?:be )?(?:deliver|sent)|user unknown|could not)|"
+    r"could not (?:deliver|send)|unable to deliver|bounce|rejected (?:mail|message)|nondeliverable|"
+    r"\*\*message you sent|notice: mail delivery|"
+    r"unzustellbar|undelivrable|non remis|échec|rapport de non|impossibile|mancat[oa] (?:consegna|"
+    r"recapito)|no se (?:puede|pudo)|devuel|не ?доставлен|недоставлен|系统退信|退信|未送達|配信|"
+    r"送信エラー|エラーメール|"
     r"loop alert|your message to .{0,80} could not|aws notification|postmaster notify)",
     re.IGNORECASE,
 )
 _AUTO_SUBJECT = re.compile(
-    r"^\W*(?:re: ?)?\W*(?:out of (?:the )?office|auto(?:matic|mated|matische|matisch)?[ -]?(?:reply|response|answer|antwort|svar|respuesta|réponse)|automatic reply|autoreply|auto-?re[: ]|auto:|ooo\b|away from|on (?:vacation|holiday|leave)|vacation|i am (?:away|out|on)|"
-    r"abwesen|réponse automatique|absence|respuesta automática|fuera de (?:la )?oficina|risposta automatica|fuori (?:sede|ufficio)|resposta automática|autosvar|automatisch antwoord|afwezig|自動(?:返信|応答)|不在|自动回复|автоответ|"
-    r"\[?(?:#|ticket|case|request|incident)\b.{0,30}|thank you for (?:contacting|your)|we(?:'ve| have) received your|please confirm your message|confirm(?:ation)? (?:required|needed)|verify your (?:message|e-?mail))",
+    r"^\W*(?:re: ?)?\W*(?:out of (?:the )?office|auto(?:matic|mated|matische|matisch)?[ -]?(?:reply|"
+    r"response|answer|antwort|svar|respuesta|réponse)|automatic reply|autoreply|auto-?re[: ]|auto:|"
+    r"ooo\b|away from|on (?:vacation|holiday|leave)|vacation|i am (?:away|out|on)|"
+    r"abwesen|réponse automatique|absence|respuesta automática|fuera de (?:la )?oficina|"
+    r"risposta automatica|fuori (?:sede|ufficio)|resposta automática|autosvar|automatisch antwoord|"
+    r"afwezig|自動(?:返信|応答)|不在|自动回复|автоответ|"
+    r"\[?(?:#|ticket|case|request|incident)\b.{0,30}|thank you for (?:contacting|your)|we(?:'ve|"
+    r" have) received your|please confirm your message|confirm(?:ation)? (?:required|needed)|"
+    r"verify your (?:message|e-?mail))",
     re.IGNORECASE,
 )
 _UNSUBSCRIBE_SUBJECT = re.compile(
-    r"^\W*(?:re: ?)?\W*(?:unsubscribe|un-subscribe|list-unsubscribe|remove(?: me)?|opt[ -]?out|stop|abmelden|désabonner|desabonnement|désinscription|darse de baja|baja|disiscriv\w+|cancellami|afmelden|отписаться|配信停止|退订|unsubscribe request|unsubscribe me|remove from list)\W*(?:from .{0,100})?$",
+    r"^\W*(?:re: ?)?\W*(?:unsubscribe|un-subscribe|list-unsubscribe|remove(?: me)?|opt[ -]?out|stop|"
+    r"abmelden|désabonner|desabonnement|désinscription|darse de baja|baja|disiscriv\w+|cancellami|"
+    r"afmelden|отписаться|配信停止|退订|unsubscribe request|unsubscribe me|"
+    r"remove from list)\W*(?:from .{0,100})?$",
     re.IGNORECASE,
 )
 # What mail clients write when their button is pressed (Apple Mail, Gmail, Outlook, Yahoo).
@@ -35,8 +52,15 @@ _UNSUBSCRIBE_TEXTS: Final = (
     "please unsubscribe me from",
     "i no longer wish to receive",
 )
-_NOTIFIERS: Final = frozenset({"no-reply@sns.amazonaws.com"})  # Amazon SES tells bounces as JSON
-_AUTO_HEADERS: Final = ("x-autoreply", "x-autorespond", "x-autoresponder", "x-auto-reply-from", "x-vacation", "x-autogenerated", "x-mail-autoreply")
+_AUTO_HEADERS: Final = (
+    "x-autoreply",
+    "x-autorespond",
+    "x-autoresponder",
+    "x-auto-reply-from",
+    "x-vacation",
+    "x-autogenerated",
+    "x-mail-autoreply",
+)
 
 
 def is_receipt(mail: Mail) -> bool:
@@ -58,11 +82,7 @@ def is_status_report(mail: Mail) -> bool:
 def is_from_daemon(mail: Mail) -> bool:
     """Whether a mail system wrote it: its From says so, or Exim's own field."""
     headers = mail.headers
-    return (
-        "x-failed-recipients" in headers
-        or is_daemon(headers.decoded("from"))
-        or first_address(headers.get("from")) in _NOTIFIERS
-    )
+    return "x-failed-recipients" in headers or is_daemon(headers.decoded("from"))
 
 
 def is_bulk(mail: Mail) -> bool:

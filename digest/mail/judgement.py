@@ -52,7 +52,7 @@ class Judgement:
     :param reason: why, one of the table's words.
     :param status: the enhanced code it was judged by ("5.1.1"), or empty.
     :param evidence: what decided: the phrase, the code, or "nothing".
-    :param alarm: the sender is refused, not the reader: tell the editors, and count nothing against the reader.
+    :param alarm: the sender is refused, not the reader: the editors are told, nobody is blamed.
     :param final: False for a report of delay: the message may still arrive.
     """
 
@@ -72,13 +72,13 @@ class Judgement:
 def judge_reply(code: int, enhanced: str, text: str, *, stage: Stage = Stage.UNKNOWN) -> Judgement:
     """Judge one SMTP reply or Diagnostic-Code.
 
-    Words weigh more than codes, since "550 5.1.1 mailbox full" is common and "5.x.x is hard" was right for
-    48 % of real reports only. Hard needs an answer about the recipient that is permanent: a 4yz reply, a 5.7.x
-    code and an answer to MAIL or to the connection never condemn an address; one to DATA only with X.1.z.
+    Words weigh more than codes, since "550 5.1.1 mailbox full" is common and "5.x.x is hard" was right
+    for 48 % of real reports only. Hard needs a permanent answer about the recipient: a 4yz reply, a 5.7.x
+    code and an answer to MAIL or to the connection condemn no address; one to DATA only with X.1.z.
 
     :param code: the three-digit reply, or 0. Read from the text when 0.
     :param enhanced: RFC 3463 code, or empty. Read from the text when empty.
-    :param stage: the command that was answered; when unknown it is read from the text (Postfix and Exim say it).
+    :param stage: the command that was answered; when unknown it is read from the text, if that tells.
     """
     words = normalise(text)
     said_code, said_status = _codes(words)
@@ -99,9 +99,9 @@ def judge_reply(code: int, enhanced: str, text: str, *, stage: Stage = Stage.UNK
 
 @lru_cache(maxsize=4096)
 def normalise(text: str) -> str:
-    """Lower-case words on one line, without addresses, fragments of links and the codes of continuation lines.
+    """Lower-case words on one line, without addresses, links' fragments and codes of continuation lines.
 
-    Addresses and links' fragments go, because both like to contain words such as "unknown" or "blocked".
+    Addresses and fragments like to contain words such as "unknown" or "blocked".
     """
     text = text[:TEXT_LIMIT].lower().replace("’", "'").replace("`", "'")
     text = _ADDRESS.sub("<>", text)
@@ -115,7 +115,10 @@ _FRAGMENT = re.compile(r"(?<=\S)#[\w-]+")
 _CONTINUATION = re.compile(r"\s[245]\d\d-(?:[245]\.\d{1,3}\.\d{1,3})?\s?|\s<<<\s")
 _CODE = re.compile(r"(?<![\d.])([45]\d\d)(?=[\s\-:;,.<#(]|$)(?!\.\d)")
 _STATUS = re.compile(r"(?<![\d.\[])([45]\.\d{1,3}\.\d{1,3})(?![\d.]|\])")
-_IN_REPLY = re.compile(r"(?:in reply to|error from remote mail server after|after) (?:the )?(end of data|mail from|rcpt to|data|helo|ehlo|initial connection|pipelined (?:mail|rcpt|data))")  # fmt: skip
+_IN_REPLY = re.compile(
+    r"(?:in reply to|after) (?:the )?"
+    r"(end of data|mail from|rcpt to|data|helo|ehlo|initial connection|pipelined (?:mail|rcpt|data))"
+)
 _STAGES: Final = {
     "end of data": Stage.DATA, "data": Stage.DATA, "pipelined data": Stage.DATA,
     "mail from": Stage.MAIL, "pipelined mail": Stage.MAIL,
