@@ -61,7 +61,7 @@ class Settings:
     @property
     def token_keys(self) -> tuple[bytes, ...]:
         """Keys for tokens, the newest first. Raises ``ConfigError`` when there is none."""
-        return tuple(key.encode() for key in self._secret("secret_key").split(",") if key.strip())
+        return tuple(key.strip().encode() for key in self._secret("secret_key").split(",") if key.strip())
 
     @property
     def suppression_key(self) -> bytes:

@@ -81,7 +81,7 @@ def nearest(word: str, known: list[str]) -> str:
     """The known word that is nearest to a mistyped one, or empty."""
     import difflib
 
-    found = difflib.get_close_matches(word.lower(), [name.lower() for name in known], n=1, cutoff=0.6)
+    found = difflib.get_close_matches(word.lower(), [name.lower() for name in known], n=1, cutoff=0.55)
     return next((name for name in known if found and name.lower() == found[0]), "")
 
 
@@ -136,7 +136,9 @@ def slug(name: str) -> str:
     import unicodedata
 
     text = unicodedata.normalize("NFKC", name).casefold()
-    text = re.sub(r"[^\w]+", "-", text).strip("-").replace("_", "-")
+    # Marks belong to their letters (vowel signs of Devanagari); ``\w`` does not know them.
+    kept = (ch if ch.isalnum() or unicodedata.category(ch).startswith("M") else "-" for ch in text)
+    text = re.sub(r"-+", "-", "".join(kept)).strip("-")
     return text or "section"
 
 
