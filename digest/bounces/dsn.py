@@ -75,10 +75,11 @@ def _fields_only(part: Part) -> str:
 
 def _block(fields: Headers) -> StatusBlock | None:
     addresses: dict[str, None] = {}
-    for value in fields.all(*_RECIPIENT_FIELDS):
-        address = typed_address(value)
-        if address:
-            addresses.setdefault(address)
+    for name in _RECIPIENT_FIELDS:  # what we mailed stands first
+        for value in fields.all(name):
+            address = typed_address(value)
+            if address:
+                addresses.setdefault(address)
     action = fields.get("action").split(" ")[0].split("(")[0].strip(" ;.").lower()
     if not addresses and not (action and "diagnostic-code" in fields):
         return None

@@ -21,11 +21,10 @@ from digest.bounces.reading import READ_LIMIT, Headers, Mail, read_mail, split_h
 from digest.bounces.report import Failure, Form, Report
 from digest.mail.judgement import Judgement, Kind, judge_reply, stage_of
 from digest.mail.reply_tables import Reason
+from digest.mail.return_path import tokens_in
 
 ID_LIMIT: Final = 50
 
-# 47 characters of base32 (subscribers.tokens.sign_verp); a prefix tells mailto unsubscribes apart.
-_TOKEN = re.compile(rb"\+((?:u|unsub|unsubscribe)[-.=+])?([a-z2-7]{47})(?=[@=])", re.IGNORECASE)
 _MESSAGE_ID = re.compile(
     rb"^[ \t>]*(?:message-id|original-message-id|x-original-message-id)[ \t]*:\s*<([^<>\s]{3,250})>",
     re.IGNORECASE | re.MULTILINE,
@@ -55,7 +54,7 @@ def parse_report(raw: bytes, *, size: int | None = None) -> Report:
     :param size: bytes of the whole when ``raw`` is a beginning only.
     """
     mail = read_mail(raw, size=size)
-    verp, unsubscribe = _tokens(raw)
+    verp, unsubscribe = tokens_in(raw[:READ_LIMIT], limit=ID_LIMIT)
     report = Report(
         digest=mail.digest,
         form=Form.HUMAN,
@@ -278,16 +277,6 @@ def _returned_to(mail: Mail) -> tuple[str, ...]:
         return ()
     addresses = all_addresses(" ".join(returned.all("to", "x-original-to", "delivered-to")), limit=3)
     return tuple(addresses[:1])
-
-
-def _tokens(raw: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    verp: dict[str, None] = {}
-    unsubscribe: dict[str, None] = {}
-    for token in _TOKEN.finditer(raw, 0, READ_LIMIT):
-        (unsubscribe if token[1] else verp).setdefault(token[2].decode("ascii").lower())
-        if len(verp) + len(unsubscribe) >= ID_LIMIT:
-            break
-    return tuple(verp), tuple(unsubscribe)
 
 
 def _addressed_to_unsubscribe(mail: Mail, tokens: tuple[str, ...]) -> bool:
