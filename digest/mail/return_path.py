@@ -1,7 +1,7 @@
 """Where reports come back to: the VERP return path and the mailto of List-Unsubscribe, one token each.
 
-``bounce+TOKEN@domain`` returns bounces, ``bounce+u-TOKEN@domain`` takes opt-outs; greylisters strip what follows
-the ``+`` (SENDING.md). Both fit into the 64 octets of a local part (RFC 5321, section 4.5.3.1.1).
+``bounce+TOKEN@domain`` returns bounces, ``bounce+u-TOKEN@domain`` takes opt-outs: greylisters strip what
+follows the ``+``. Both fit into the 64 octets of a local part (RFC 5321, section 4.5.3.1.1).
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ LOCAL_LIMIT: Final = 64
 UNSUBSCRIBE: Final = "u-"
 
 # 47 characters of base32 (subscribers.tokens.TokenSigner.sign_verp), in whatever case a server left them.
-TOKEN: Final = r"[A-Za-z2-7]{47}"
 _IN_ADDRESS = re.compile(rb"\+(u-)?([a-z2-7]{47})(?=[@=])", re.IGNORECASE)
-_IN_MESSAGE_ID = re.compile(rf"(?<![A-Za-z0-9])({TOKEN})(?![A-Za-z0-9])")
+_IN_MESSAGE_ID = re.compile(r"(?<![A-Za-z0-9])([A-Za-z2-7]{47})(?![A-Za-z0-9])")
 
 
 def verp_sender(address: str, token: str) -> str:
@@ -49,5 +48,5 @@ def _with(address: str, detail: str) -> str:
     local, _, domain = address.rpartition("@")
     made = f"{local}+{detail}"
     if len(made.encode()) > LOCAL_LIMIT:
-        raise ValueError(f"{address!r} is too long for a return path: at most 8 characters before the @")
+        raise ValueError(f"{address!r} is too long for a return path: at most 14 characters before the @")
     return f"{made}@{domain}"
