@@ -286,6 +286,8 @@ class BounceEventRow(Base):
         Index("ix_bounce_events_subscriber_at", "subscriber_id", "at"),
         Index("ix_bounce_events_at", "at"),
         Index("ix_bounce_events_issue", "issue_id", "kind"),
+        # Refusals at SMTP time are judged once for each delivery.
+        Index("ix_bounce_events_delivery", "delivery_id"),
     )
 
     id: Mapped[PrimaryKey]
@@ -296,6 +298,8 @@ class BounceEventRow(Base):
     code: Mapped[str] = mapped_column(String(16), default="")  # enhanced status, RFC 3463, or SMTP code
     reason: Mapped[str] = mapped_column(String(64), default="")
     attribution: Mapped[str] = mapped_column(String(32), default="")  # how the person was found
+    # Against the person: not a delay, not a refusal of us (blocklists, policy, spam).
+    counts: Mapped[bool] = mapped_column(default=False)
     subscriber_id: Mapped[int | None] = mapped_column(
         Identifier, ForeignKey("subscribers.id", ondelete="SET NULL"), default=None
     )
