@@ -26,9 +26,7 @@ OPERATE = "Operating"
 
 COMMANDS: dict[str, Entry] = {
     "demo": Entry("digest.cli.demo", "demo", "Show the whole job on a bundled sample newsroom.", START),
-    "try": Entry(
-        "digest.cli.tryout", "try_url", "Show tomorrow's digest of any site, without an account.", START
-    ),
+    "try": Entry("digest.cli.tryout", "try_url", "Show tomorrow's digest of any site.", START),
     "init": Entry("digest.cli.init", "init", "Make a new newsletter in a folder.", START),
     "doctor": Entry("digest.cli.doctor", "doctor", "Check everything that mail depends on.", START),
     "fetch": Entry("digest.cli.fetch", "fetch", "Take in what is new from the sources.", DAILY),
@@ -39,9 +37,7 @@ COMMANDS: dict[str, Entry] = {
     "pause": Entry("digest.cli.send", "pause", "Stop sending an issue, from any terminal.", DAILY),
     "resume": Entry("digest.cli.send", "resume", "Let a paused issue go on.", DAILY),
     "run": Entry("digest.cli.run", "run", "Fetch, build, check and send: what cron calls.", DAILY),
-    "subscribers": Entry(
-        "digest.cli.subscribers", "app", "People: add, import, export, show, erase.", PEOPLE
-    ),
+    "subscribers": Entry("digest.cli.subscribers", "app", "People: add, import, export, erase.", PEOPLE),
     "lists": Entry("digest.cli.lists", "app", "Mailing lists.", PEOPLE),
     "segments": Entry("digest.cli.segments", "app", "Filters on subscribers.", PEOPLE),
     "bounces": Entry("digest.cli.bounces", "app", "Read the bounce mailbox.", PEOPLE),
