@@ -11,6 +11,7 @@
     ├ ArticleError ─ UnknownArticle
     ├ RenderError(template, line)
     ├ DatabaseError ─ SchemaTooNew, DatabaseUnusable
+    ├ PortTaken
     └ TransportError
       └ ServerUnavailable, AuthenticationFailed
 
@@ -116,6 +117,10 @@ class DatabaseUnusable(DatabaseError):
 
 class SchemaTooNew(DatabaseError):
     """The database was written by a newer version of dontmiss."""
+
+
+class PortTaken(DigestError):
+    """A port that we should listen on is in use, or may not be used."""
 
 
 class TransportError(DigestError):
