@@ -321,6 +321,7 @@ def upgrade() -> None:
         sa.Column("code", sa.String(length=16), nullable=False),
         sa.Column("reason", sa.String(length=64), nullable=False),
         sa.Column("attribution", sa.String(length=32), nullable=False),
+        sa.Column("counts", sa.Boolean(), nullable=False),
         sa.Column("subscriber_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("list_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("delivery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
@@ -342,6 +343,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("bounce_events", schema=None) as batch_op:
         batch_op.create_index("ix_bounce_events_at", ["at"], unique=False)
+        batch_op.create_index("ix_bounce_events_delivery", ["delivery_id"], unique=False)
         batch_op.create_index("ix_bounce_events_issue", ["issue_id", "kind"], unique=False)
         batch_op.create_index("ix_bounce_events_subscriber_at", ["subscriber_id", "at"], unique=False)
 
@@ -899,6 +901,7 @@ def upgrade() -> None:
     with op.batch_alter_table("issue_items", schema=None) as batch_op:
         batch_op.create_index("ix_issue_items_article_id", ["article_id"], unique=False)
         batch_op.create_index("ix_issue_items_issue_id", ["issue_id"], unique=False)
+
 
 
 def downgrade() -> None:
