@@ -61,6 +61,7 @@ class AddressWarning(StrEnum):
 
 
 _domains: dict[str, str] = {}  # domain as written -> normalised; only such as need no library
+_odd_domains: dict[str, bool] = {}
 
 
 def parse_address(text: str) -> Address:
@@ -110,6 +111,16 @@ def ascii_envelope(address: str) -> str | None:
     except EmailNotValidError:
         return None
     return found.ascii_email
+
+
+def deserves_a_look(normalized: str, domain: str) -> bool:
+    """Whether ``warnings_of`` would find anything; 0.2 µs for a domain seen before."""
+    odd = _odd_domains.get(domain)
+    if odd is None:
+        if len(_odd_domains) >= _CACHED_DOMAINS:
+            _odd_domains.clear()
+        odd = _odd_domains[domain] = domain in DISPOSABLE_DOMAINS or likely_meant(domain) is not None
+    return odd or normalized[: -len(domain) - 1] in _ROLES
 
 
 def warnings_of(address: Address) -> dict[AddressWarning, str]:

@@ -1,0 +1,488 @@
+"""One import from beginning to end: read, understand, decide, write, chunk by chunk.
+
+Each chunk is one transaction, so that whatever stops an import leaves whole chunks; run again, it
+goes through the same file, finds what is in already, and adds the rest.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress as ignoring
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any, BinaryIO, Final, TextIO
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from subscribers.addresses import Address, deserves_a_look, redact, warnings_of
+from subscribers.errors import ImportFailed
+from subscribers.importing.formats import Columns, guess_delimiter, recognise, without_header
+from subscribers.importing.plan import Changes, Planner
+from subscribers.importing.records import delimited, json_lines
+from subscribers.importing.rows import CellReader, Notes, ObjectReader
+from subscribers.importing.store import Store, store_for
+from subscribers.importing.text import Line, Source
+from subscribers.importing.values import (
+    Candidate,
+    ColumnUse,
+    Field,
+    Format,
+    Options,
+    Rejected,
+    Report,
+    Watcher,
+)
+from subscribers.models import ImportRunRow, ImportStatus
+from subscribers.suppression import SuppressionKey
+
+SAMPLE_ROWS: Final = 10
+_HEADER_SAMPLE = 50
+_TRIES = 3
+_COUNTED = ("rows", "added", "updated", "unchanged", "suppressed", "rejected")
+
+Batch = tuple[list[Candidate], list[Rejected]]
+
+
+@dataclass(slots=True)
+class _Reading:
+    """An opened file, understood: its columns, and batches of what its rows say."""
+
+    source: Source
+    columns: Columns
+    batches: Iterator[Batch]
+    notes: Notes
+
+
+def import_people(
+    engine: Engine,
+    stream: BinaryIO,
+    key: SuppressionKey,
+    options: Options,
+    *,
+    now: datetime,
+    bytes_in_all: int | None = None,
+    watcher: Watcher | None = None,
+) -> Report:
+    """Import one file or stream; all good rows in, the others into ``options.errors_file``.
+
+    :param stream: binary; gzip, and any encoding. Only read forwards.
+    :param bytes_in_all: of the file, for ``watcher``.
+    :raises ImportFailed: nothing could be imported, or the database or the disk gave up on the way
+        (the message says how far it came; whole chunks before that are in).
+    """
+    report = Report()
+    before = _state_of(stream)
+    errors = _ErrorsFile(options.errors_file)
+    try:
+        reading = _open(stream, options)
+        report.file_format, report.encoding = reading.columns.file_format, reading.source.encoding
+        report.notes += reading.columns.notes
+        run = _Run(engine, key, options, report, now=now, fingerprint=_fingerprint(stream, options))
+        with errors, run:
+            try:
+                for candidates, rejects in _chunks(reading.batches, options.chunk_rows):
+                    rejects += run.write(candidates)
+                    errors.add(rejects)
+                    _count(report, candidates, rejects)
+                    if watcher is not None:
+                        watcher(report, reading.source.bytes_read, bytes_in_all)
+            finally:
+                _describe(report, reading)
+                if errors.written:
+                    report.errors_file = options.errors_file
+            if before != _state_of(stream):
+                report.notes.append("the file changed while it was read: run the import again")
+    except OSError as error:
+        raise ImportFailed(
+            f"{error.filename or options.name}: {error.strerror or error}; {_so_far(report)}",
+            remedy="what came before is in; run the same command again to complete it",
+        ) from error
+    if report.rows == 0 or report.rows == report.rejected:
+        raise ImportFailed(_nothing(report), remedy=_nothing_remedy(report))
+    return report
+
+
+class _Run:
+    """The database's side of one import: a row in ``import_runs`` and chunks of people."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        key: SuppressionKey,
+        options: Options,
+        report: Report,
+        *,
+        now: datetime,
+        fingerprint: str,
+    ) -> None:
+        self._engine = engine
+        self._key = key
+        self._options = options
+        self._report = report
+        self._now = now
+        self._fingerprint = fingerprint
+        self._id = 0
+        self._planner: Planner | None = None
+        self._seen: set[int] = set()  # of a dry run, which writes nothing that it could find again
+
+    def __enter__(self) -> _Run:
+        with self._engine.begin() as connection:
+            store = store_for(connection)
+            first = store.highest_person_id(connection) + 1
+            unfinished = self._unfinished(connection)
+            if unfinished is not None:
+                first = unfinished
+                self._report.resumed = True
+            if not self._options.dry_run:
+                self._id = connection.execute(
+                    insert(ImportRunRow)
+                    .values(
+                        name=redact(self._options.name),
+                        fingerprint=self._fingerprint,
+                        format=self._report.file_format.value,
+                        list_id=self._options.list_id,
+                        status=ImportStatus.RUNNING,
+                        first_subscriber_id=first,
+                        started_at=self._now,
+                        **dict.fromkeys(
+                            ("rows", "added", "updated", "unchanged", "suppressed", "rejected"), 0
+                        ),
+                    )
+                    .returning(ImportRunRow.id)
+                ).scalar_one()
+        self._planner = Planner(
+            self._options,
+            self._report,
+            hash_of=self._key.hash,
+            moment=store.moment,
+            now=self._now,
+            import_id=self._id,
+            first_subscriber_id=first,
+        )
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        if self._options.dry_run:
+            return
+        done = error is None
+        status = ImportStatus.DONE if done else ImportStatus.STOPPED
+        # When the database is what failed, its row stays "running": the next run takes that as killed.
+        with ignoring(DBAPIError), self._engine.begin() as connection:
+            self._save(connection, status=status, finished_at=self._now if done else None)
+
+    def write(self, candidates: list[Candidate]) -> list[Rejected]:
+        """Write one chunk in one transaction; return the rows that it could not place."""
+        if not candidates:
+            return []
+        counts = _counts(self._report)
+        for attempt in range(_TRIES):
+            _restore(self._report, counts)
+            try:
+                with self._engine.begin() as connection:
+                    rejects = self._write(connection, candidates)
+                    if self._options.dry_run:
+                        connection.rollback()
+                    return rejects
+            except IntegrityError:
+                # Somebody else added one of these addresses since we looked: look again.
+                if attempt == _TRIES - 1:
+                    raise
+            except DBAPIError as error:
+                _restore(self._report, counts)
+                cause = " ".join(str(error.orig).split())
+                raise ImportFailed(
+                    f"the database stopped at line {candidates[0].line}: {cause}; {_so_far(self._report)}",
+                    remedy="what came before is in; run the same command again to complete it",
+                ) from error
+        raise AssertionError("unreachable")
+
+    def _write(self, connection: Connection, candidates: list[Candidate]) -> list[Rejected]:
+        store = store_for(connection)
+        hash_of = self._key.hash
+        try:
+            known = store.look_up(
+                connection, [(row.normalized, hash_of(row.normalized), row.domain) for row in candidates]
+            )
+            person_ids, subscription_ids = self._ids(connection, store, candidates, known.people)
+            assert self._planner is not None  # noqa: S101 - set on entering
+            changes, rejects = self._planner.plan(candidates, known, person_ids, subscription_ids)
+            if self._options.dry_run:
+                self._count_duplicates(changes)
+            else:
+                store.write(connection, changes, self._now)
+                self._save(connection)
+        except Exception as error:
+            _as_sqlalchemy(error, connection)
+            raise
+        return rejects
+
+    def _ids(
+        self, connection: Connection, store: Store, candidates: Sequence[Candidate], people: dict[str, Any]
+    ) -> tuple[Iterator[int], Iterator[int]]:
+        if self._options.dry_run:
+            return count(1 << 62), count(1)
+        new = len({row.normalized for row in candidates if row.normalized not in people})
+        joining = new
+        if self._options.list_id is None or people:
+            joining = len(candidates)
+        return store.ids(connection, "subscribers", new), store.ids(connection, "subscriptions", joining)
+
+    def _count_duplicates(self, changes: Changes) -> None:
+        """A dry run cannot find its own people in the database: it remembers 64 bits of each."""
+        for row in changes.people:
+            mark = int.from_bytes(row[4][:8], "big")
+            if mark in self._seen:
+                self._report.added -= 1
+                self._report.unchanged += 1
+                self._report.duplicates += 1
+            self._seen.add(mark)
+
+    def _unfinished(self, connection: Connection) -> int | None:
+        if not self._fingerprint:
+            return None
+        row = connection.execute(
+            select(ImportRunRow.status, ImportRunRow.first_subscriber_id)
+            .where(
+                ImportRunRow.fingerprint == self._fingerprint,
+                ImportRunRow.list_id.is_not_distinct_from(self._options.list_id),
+            )
+            .order_by(ImportRunRow.id.desc())
+            .limit(1)
+        ).first()
+        return None if row is None or row.status is ImportStatus.DONE else int(row.first_subscriber_id)
+
+    def _save(self, connection: Connection, **values: Any) -> None:
+        connection.execute(
+            update(ImportRunRow)
+            .where(ImportRunRow.id == self._id)
+            .values(**{name: getattr(self._report, name) for name in _COUNTED}, **values)
+        )
+
+
+class _ErrorsFile:
+    """Every rejected row: its line, the reason, the row. Only its owner may read it: it holds addresses."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._file: TextIO | None = None
+        self.written = False
+
+    def __enter__(self) -> _ErrorsFile:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, rejects: Sequence[Rejected]) -> None:
+        if not rejects or self._path is None:
+            return
+        if self._file is None:
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="")
+            csv.writer(self._file).writerow(("line", "reason", "row"))
+            self.written = True
+        csv.writer(self._file).writerows(
+            (reject.line, reject.reason, _defused(reject.row)) for reject in rejects
+        )
+        self._file.flush()
+
+
+def _open(stream: BinaryIO, options: Options) -> _Reading:
+    source = Source(stream, encoding=options.encoding)
+    blocks = source.blocks()
+    first: list[Line] = []
+    for block in blocks:
+        first += block
+        if any(line.text.strip() for line in first):
+            break
+    while first and not first[0].text.strip() and not first[0].too_long:
+        first.pop(0)
+    if not first:
+        raise ImportFailed("the file is empty", remedy="it should begin with a line of column names")
+    notes = Notes()
+    text = first[0].text.lstrip("\ufeff")
+    if options.file_format is Format.JSONL or (options.file_format is None and text.lstrip()[:1] == "{"):
+        return _open_json(source, first, blocks, options, notes)
+    if first[0].too_long:
+        raise ImportFailed("the first line is longer than a million characters: no line of column names")
+    return _open_delimited(source, first, text, blocks, options, notes)
+
+
+def _open_delimited(
+    source: Source, first: list[Line], text: str, blocks: Iterator[list[Line]], options: Options, notes: Notes
+) -> _Reading:
+    delimiter = "\t" if options.file_format is Format.TSV else guess_delimiter(text)
+    headers = _cells(text, delimiter)
+    sample = [_cells(line.text, delimiter) for line in first[1 : 1 + _HEADER_SAMPLE] if not line.too_long]
+    wanted = None if options.file_format in {Format.CSV, Format.TSV} else options.file_format
+    columns = None if options.mapping else without_header(headers, sample)
+    body = first
+    if columns is None:
+        columns = recognise(headers, sample, wanted=wanted, mapping=options.mapping, delimiter=delimiter)
+        body = first[1:]
+    reader = CellReader(columns, notes)
+
+    def batches() -> Iterator[Batch]:
+        read = reader.read
+        for records, rejects in delimited(_after(body, blocks), delimiter, len(columns.headers)):
+            understood = [read(record) for record in records]
+            candidates = [found for found in understood if type(found) is Candidate]
+            if len(candidates) != len(understood):
+                rejects += [found for found in understood if type(found) is Rejected]
+            yield candidates, rejects
+
+    return _Reading(source, columns, batches(), notes)
+
+
+def _open_json(
+    source: Source, first: list[Line], blocks: Iterator[list[Line]], options: Options, notes: Notes
+) -> _Reading:
+    keys: dict[str, None] = {}
+    for line in first[:_HEADER_SAMPLE]:
+        with ignoring(ValueError, RecursionError):
+            found = json.loads(line.text)
+            if isinstance(found, dict):
+                keys.update(dict.fromkeys(map(str, found)))
+    wanted = None if options.file_format is Format.JSONL else options.file_format
+    columns = recognise(list(keys), [], wanted=wanted, mapping=options.mapping)
+    if columns.file_format is Format.CSV:
+        columns = Columns(Format.JSONL, columns.headers, columns.uses, columns.default_status)
+    reader = ObjectReader(columns, notes)
+
+    def batches() -> Iterator[Batch]:
+        for objects, rejects in json_lines(_after(first, blocks)):
+            understood = [reader.read(line, found) for line, found in objects]
+            candidates = [found for found in understood if type(found) is Candidate]
+            rejects += [found for found in understood if type(found) is Rejected]
+            yield candidates, rejects
+
+    return _Reading(source, columns, batches(), notes)
+
+
+def _after(first: list[Line], blocks: Iterator[list[Line]]) -> Iterator[list[Line]]:
+    if first:
+        yield first
+    yield from blocks
+
+
+def _cells(text: str, delimiter: str) -> list[str]:
+    return next(csv.reader([text], delimiter=delimiter), [])
+
+
+def _chunks(batches: Iterator[Batch], rows: int) -> Iterator[Batch]:
+    """Blocks of a file are gathered or cut into chunks of about ``rows`` rows."""
+    candidates: list[Candidate] = []
+    rejects: list[Rejected] = []
+    for more, more_rejects in batches:
+        candidates += more
+        rejects += more_rejects
+        while len(candidates) >= rows or len(rejects) >= rows:
+            yield candidates[:rows], rejects
+            candidates, rejects = candidates[rows:], []
+    if candidates or rejects:
+        yield candidates, rejects
+
+
+def _count(report: Report, candidates: Sequence[Candidate], rejects: Sequence[Rejected]) -> None:
+    report.rejected += len(rejects)
+    report.rows = report.added + report.updated + report.unchanged + report.suppressed + report.rejected
+    if len(report.sample) < SAMPLE_ROWS:
+        report.sample += candidates[: SAMPLE_ROWS - len(report.sample)]
+    if len(report.rejected_sample) < SAMPLE_ROWS:
+        report.rejected_sample += rejects[: SAMPLE_ROWS - len(report.rejected_sample)]
+    for row in candidates:
+        if deserves_a_look(row.normalized, row.domain):
+            for kind, words in warnings_of(Address(row.address, row.normalized, row.domain)).items():
+                report.warnings[kind] = report.warnings.get(kind, 0) + 1
+                samples = report.warning_samples.setdefault(kind, [])
+                if len(samples) < SAMPLE_ROWS:
+                    samples.append(f"line {row.line}: {words}")
+
+
+def _describe(report: Report, reading: _Reading) -> None:
+    report.notes += reading.source.notes
+    report.notes += [f"{number} × {reason}" for reason, number in reading.notes.counts.items()]
+    if not report.columns:
+        report.columns = [
+            ColumnUse(header, "" if use == Field.IGNORE else use)
+            for header, use in zip(reading.columns.headers, reading.columns.uses, strict=True)
+        ]
+
+
+def _counts(report: Report) -> tuple[int, ...]:
+    return (
+        report.added, report.updated, report.unchanged, report.suppressed, report.duplicates,
+        report.kept_unsubscribed,
+    )  # fmt: skip
+
+
+def _restore(report: Report, counts: tuple[int, ...]) -> None:
+    (
+        report.added, report.updated, report.unchanged, report.suppressed, report.duplicates,
+        report.kept_unsubscribed,
+    ) = counts  # fmt: skip
+
+
+def _so_far(report: Report) -> str:
+    return f"{report.added} people were added and {report.updated} updated before"
+
+
+def _nothing(report: Report) -> str:
+    if report.rows == 0:
+        return "no row was imported: after the column names the file is empty"
+    first = report.rejected_sample[0]
+    more = f"; all {report.rejected} rows are bad" if report.rejected > 1 else ""
+    return f"no row was imported: line {first.line}: {first.reason}{more}"
+
+
+def _nothing_remedy(report: Report) -> str:
+    if report.errors_file is not None:
+        return f"{report.errors_file} names every row"
+    return "try --dry-run to see how the columns are read"
+
+
+def _defused(text: str) -> str:
+    return "'" + text if text[:1] in {"=", "+", "-", "@", "\t", "\r", "＝"} else text
+
+
+def _fingerprint(stream: BinaryIO, options: Options) -> str:
+    """What tells a file again: its size and both ends. Empty for a pipe."""
+    try:
+        size = os.fstat(stream.fileno()).st_size
+        if not stream.seekable() or options.dry_run:
+            return ""
+        place = stream.tell()
+        stream.seek(0)
+        start = stream.read(1 << 16)
+        stream.seek(max(0, size - (1 << 16)))
+        end = stream.read(1 << 16)
+        stream.seek(place)
+    except (OSError, ValueError, AttributeError):
+        return ""
+    return hashlib.sha256(b"%d\0%b\0%b" % (size, start, end)).hexdigest()
+
+
+def _state_of(stream: BinaryIO) -> tuple[int, int] | None:
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError, AttributeError):
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def _as_sqlalchemy(error: Exception, connection: Connection) -> None:
+    """The driver's own errors, as those above know them."""
+    driver = connection.dialect.loaded_dbapi
+    if isinstance(error, driver.IntegrityError):
+        raise IntegrityError(None, None, error) from error
+    if isinstance(error, driver.Error):
+        raise DBAPIError(None, None, error) from error
