@@ -1,0 +1,12 @@
+"""Rendering: a draft becomes HTML and text once, with places for each subscriber's values. Pure.
+
+``render(draft, theme, style=…) → RenderedIssue``; ``words_of(language)`` has the product's words.
+Jinja2, MJML and premailer are imported when something is rendered.
+"""
+
+from __future__ import annotations
+
+from digest.rendering.issue import HouseStyle, render
+from digest.rendering.words import Words, words_of
+
+__all__ = ["HouseStyle", "Words", "render", "words_of"]

@@ -1,0 +1,141 @@
+"""Places in a template where a subscriber's value is put, and markers of sections one may leave out.
+
+While a template goes through MJML and premailer a slot is a word of ASCII letters and digits, which
+survives both; afterwards the text is cut at these words into fragments.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+
+from digest.errors import RenderError
+from digest.values import Context, Fragment, Literal, Merge
+
+LINKS = ("unsubscribe_url", "preferences_url", "view_url")
+_HOST = "https://slot.invalid/"
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_ATTRIBUTE = re.compile(r"([\w:\-]+)\s*=\s*(?:\"([^\"]*)|'([^']*))$")
+_URL_ATTRIBUTES = {"href", "src", "action", "background", "cite", "longdesc", "poster"}
+_RAW_TEXT = re.compile(r"<(/?)(style|script)\b", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class SlotBook:
+    """Hands out words for slots of one rendering and cuts the result at them.
+
+    :param seed: what is rendered: the words are made of its hash, so that the same issue gives the
+        same words and no text of a stranger can contain them.
+    """
+
+    seed: str
+    _key: str = field(init=False)
+    _slots: list[tuple[str, str]] = field(init=False, default_factory=list)
+    _sections: list[str] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        # "z" stands between hexadecimal digits, so that words never run into each other.
+        self._key = "z" + hashlib.sha256(self.seed.encode("utf-8", "replace")).hexdigest()[:12] + "z"
+
+    def merge(self, name: str, fallback: str = "") -> str:
+        """The word for a subscriber's value."""
+        if not _NAME.fullmatch(name):
+            raise ValueError(
+                f"merge({name!r}): a field's name is made of small letters, digits and underscores"
+            )
+        slot = (name, fallback)
+        if slot not in self._slots:
+            self._slots.append(slot)
+        return f"{self._key}m{self._slots.index(slot):03x}z"
+
+    def link(self, name: str) -> str:
+        """The address that stands for a subscriber's own link."""
+        return _HOST + self.merge(name)
+
+    def begin(self, section: str) -> str:
+        """The word before what belongs to a section."""
+        if section not in self._sections:
+            self._sections.append(section)
+        return f"{self._key}b{self._sections.index(section):03x}z"
+
+    def end(self) -> str:
+        """The word after what belongs to a section."""
+        return f"{self._key}e000z"
+
+    def cut_html(self, html: str, template: str) -> tuple[Fragment, ...]:
+        """The HTML as fragments; each slot is escaped for where it stands. Raises ``RenderError``."""
+        return self._cut(html, template, html=True)
+
+    def cut_text(self, text: str, template: str) -> tuple[Fragment, ...]:
+        """Plain text as fragments. Raises ``RenderError``."""
+        return self._cut(text, template, html=False)
+
+    def without_slots(self, text: str) -> str:
+        """The text with fallbacks put in and section words taken out (for ``issue.mjml``)."""
+        return "".join(
+            fragment.text
+            if isinstance(fragment, Literal)
+            else f"{{{{ {fragment.name} }}}}"
+            if not fragment.fallback
+            else f"{{{{ {fragment.name}|{fragment.fallback} }}}}"
+            for fragment in self._cut(text, "", html=False)
+        )
+
+    def _cut(self, text: str, template: str, *, html: bool) -> tuple[Fragment, ...]:
+        word = re.compile(f"(?:{re.escape(_HOST)})?{self._key}([mbe])([0-9a-f]{{3}})z")
+        fragments: list[Fragment] = []
+        section, at = "", 0
+        for found in word.finditer(text):
+            start = found.start()
+            linked = found[0].startswith(_HOST)
+            if found[1] == "m" and linked and self._slots[int(found[2], 16)][0] not in LINKS:
+                start, linked = start + len(_HOST), False
+            if start > at:
+                fragments.append(Literal(text[at:start], section))
+            at = found.end()
+            if found[1] == "m":
+                name, fallback = self._slots[int(found[2], 16)]
+                context = _context(text, start, name, template) if html else Context.TEXT
+                fragments.append(Merge(name, context, fallback, section))
+            elif found[1] == "b":
+                if section:
+                    raise RenderError(
+                        f"section {section!r} is not ended before the next begins", template=template
+                    )
+                section = self._sections[int(found[2], 16)]
+            else:
+                if not section:
+                    raise RenderError("a section ends that was never begun", template=template)
+                section = ""
+        if section:
+            raise RenderError(
+                f"section {section!r} is never ended",
+                template=template,
+                remedy="write {{ end_section() }} after it",
+            )
+        if at < len(text):
+            fragments.append(Literal(text[at:], section))
+        return tuple(fragments)
+
+
+def _context(html: str, at: int, name: str, template: str) -> Context:
+    opened = html.rfind("<", 0, at)
+    if opened > html.rfind(">", 0, at):
+        attribute = _ATTRIBUTE.search(html, opened, at)
+        if attribute is None:
+            raise RenderError(f"merge field {name!r} stands in a tag outside a value", template=template)
+        if attribute[1].lower().startswith("on") or attribute[1].lower() == "style":
+            raise RenderError(
+                f"merge field {name!r} stands in {attribute[1]}, where it cannot be escaped",
+                template=template,
+            )
+        return Context.URL if attribute[1].lower() in _URL_ATTRIBUTES else Context.ATTRIBUTE
+    raw = None
+    for raw in _RAW_TEXT.finditer(html, 0, at):
+        pass
+    if raw is not None and not raw[1]:
+        raise RenderError(
+            f"merge field {name!r} stands in <{raw[2]}>, where it cannot be escaped", template=template
+        )
+    return Context.HTML
