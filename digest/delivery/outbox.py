@@ -1,0 +1,297 @@
+"""The outbox of one issue in the database: who has which copy, until when, and what became of it.
+
+Works the same on SQLite and PostgreSQL; several workers on several machines share one issue. What a
+worker holds is worth nothing without the row's fence, which grows with every claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Table, case, func, literal_column, select, text, update
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from digest.clock import Clock
+from digest.delivery.machine import Backlog, Claim, Policy, Standing, Tended, Verdict
+from digest.delivery.presence import is_dead, worker_name
+from digest.delivery.statements import LEASED, hot_statements
+from digest.delivery.verdicts import unsent
+from digest.delivery.writer import Writer
+from digest.models import DeliveryRow, DeliveryStatus, IssueRow, IssueStatus
+from digest.values import Recipient
+from subscribers.audience import audience
+from subscribers.database import reading
+from subscribers.models import SubscriptionRow
+
+ROWS = cast(Table, DeliveryRow.__table__)
+WAITING = (DeliveryStatus.QUEUED, DeliveryStatus.DEFERRED)
+LEFT_IN_DOUBT = "the sender ended between the final dot and the reply"
+_leased = text(f"{ROWS.name}.{LEASED}")
+
+
+class SqlOutbox:
+    """The copies of ``issue_id``. ``list_id`` says whose consent is asked again at each claim.
+
+    :param writer: shared by all outboxes of a process.
+    :param name: the worker's name; found by itself.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        writer: Writer,
+        clock: Clock,
+        *,
+        issue_id: int,
+        list_id: int,
+        policy: Policy,
+        name: str = "",
+    ) -> None:
+        self.name = name or worker_name()
+        self.policy = policy
+        self._reading = reading(engine)
+        self._writer = writer
+        self._clock = clock
+        self._issue_id = issue_id
+        self._list_id = list_id
+        self._hot = hot_statements("deliveries", sqlite=engine.dialect.name == "sqlite")
+        self._of_issue: ColumnElement[bool] = ROWS.c.issue_id == issue_id
+
+    # -- the hot path -------------------------------------------------------------------------
+
+    def intend(self, claim: Claim, date: datetime) -> bool:
+        return self._writer.intend(self._hot, (claim.id, claim.fence, date))
+
+    def record(self, claim: Claim, verdict: Verdict) -> None:
+        self._writer.record(self._hot, (claim.id, claim.fence, verdict))
+
+    def release(self, claims: Iterable[Claim]) -> None:
+        for claim in claims:
+            self.record(claim, unsent(claim))
+
+    def settle(self) -> None:
+        self._writer.flush()
+
+    # -- claims -------------------------------------------------------------------------------
+
+    def claim(self, limit: int) -> Sequence[Claim]:
+        now = self._clock.now()
+        rows = self._writer.call(lambda session: self._take(session, limit, now))
+        return self._with_readers(rows)
+
+    def _take(self, session: Session, limit: int, now: datetime) -> list[Any]:
+        taken: list[Any] = []
+        fresh = (ROWS.c.status == DeliveryStatus.QUEUED, ROWS.c.next_attempt_at.is_(None))
+        due = (ROWS.c.status.in_(WAITING), ROWS.c.next_attempt_at <= now)
+        for conditions in (due, fresh):
+            if len(taken) < limit:
+                taken += self._take_where(session, conditions, limit - len(taken), now)
+        return taken
+
+    def _take_where(
+        self, session: Session, conditions: tuple[ColumnElement[bool], ...], limit: int, now: datetime
+    ) -> Sequence[Any]:
+        picked = (
+            select(ROWS.c.id)
+            .where(
+                self._of_issue,
+                *conditions,
+                select(IssueRow.id)
+                .where(IssueRow.id == self._issue_id, IssueRow.status == IssueStatus.SENDING)
+                .exists(),
+            )
+            .order_by(ROWS.c.next_attempt_at, ROWS.c.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+            .cte("picked")
+        )
+        return session.execute(
+            update(ROWS)
+            .where(ROWS.c.id.in_(select(picked.c.id)))
+            .values(
+                status=DeliveryStatus.CLAIMED,
+                worker=self.name,
+                fence=ROWS.c.fence + 1,
+                lease_until=now + self.policy.lease,
+            )
+            .returning(
+                ROWS.c.id,
+                ROWS.c.fence,
+                ROWS.c.subscriber_id,
+                ROWS.c.attempts,
+                ROWS.c.resends,
+                ROWS.c.first_sent_at,
+                ROWS.c.rendition_id,
+            )
+        ).all()
+
+    def _with_readers(self, rows: Sequence[Any]) -> Sequence[Claim]:
+        """Join the claimed rows with their readers; who no longer wants mail is taken out here."""
+        readers = self._readers([row.subscriber_id for row in rows if row.subscriber_id is not None])
+        claims = []
+        for row in rows:
+            reader = readers.get(row.subscriber_id)
+            if reader is None:
+                gone = Verdict(DeliveryStatus.SUPPRESSED, row.attempts)
+                self._writer.record(self._hot, (row.id, row.fence, gone))
+                continue
+            claims.append(
+                Claim(
+                    id=row.id,
+                    fence=row.fence,
+                    recipient=reader,
+                    attempts=row.attempts,
+                    resends=row.resends,
+                    date=row.first_sent_at if row.resends else None,
+                    rendition_id=row.rendition_id,
+                )
+            )
+        return claims
+
+    def _readers(self, subscriber_ids: Sequence[int]) -> dict[int, Recipient]:
+        if not subscriber_ids:
+            return {}
+        # Consent may have been withdrawn since the audience was chosen: asked again, in one query.
+        chosen = audience(self._list_id).where(SubscriptionRow.subscriber_id.in_(subscriber_ids))
+        with self._reading.connect() as connection:
+            rows = connection.execute(chosen).all()
+        return {
+            row.subscriber_id: Recipient(
+                subscriber_id=row.subscriber_id,
+                subscription_id=row.subscription_id,
+                address=row.address,
+                name=row.name,
+                language=row.language,
+                attributes=row.attributes or {},
+                sections=None if row.sections is None else frozenset(row.sections),
+            )
+            for row in rows
+        }
+
+    # -- looking after ------------------------------------------------------------------------
+
+    def tend(self) -> Tended:
+        now = self._clock.now()
+        return self._writer.call(lambda session: self._tend(session, now))
+
+    def _tend(self, session: Session, now: datetime) -> Tended:
+        notes: list[str] = []
+        # Only a lease that still lasts is renewed: who slept through it is fenced off.
+        session.execute(
+            update(ROWS)
+            .where(self._of_issue, _leased, ROWS.c.lease_until > now, ROWS.c.worker == self.name)
+            .values(lease_until=now + self.policy.lease)
+        )
+        self._take_over(session, now)
+        if self.policy.expires_at is not None and now >= self.policy.expires_at:
+            self._expire(session)
+        blown = self._send_doubtful_again(session, now, notes)
+        status, reason = self._status(session)
+        return Tended(standing=_standing(status), reason=reason, blown=blown, notes=tuple(notes))
+
+    def _take_over(self, session: Session, now: datetime) -> None:
+        """Rows of workers whose lease is over, or who are dead for certain, are claimed by nobody."""
+        holders = session.scalars(select(ROWS.c.worker).where(self._of_issue, _leased).distinct()).all()
+        dead = [holder for holder in holders if holder != self.name and is_dead(holder)]
+        again = now + self.policy.doubt if self.policy.resend else None
+        sending = ROWS.c.status == DeliveryStatus.SENDING
+        session.execute(
+            update(ROWS)
+            .where(self._of_issue, _leased, (ROWS.c.lease_until <= now) | ROWS.c.worker.in_(dead))
+            .values(
+                status=case((sending, DeliveryStatus.UNCERTAIN.value), else_=DeliveryStatus.QUEUED.value),
+                next_attempt_at=case((sending & (ROWS.c.resends == 0), again), else_=None),
+                reply=case((sending, LEFT_IN_DOUBT), else_=ROWS.c.reply),
+                lease_until=None,
+            )
+        )
+
+    def _expire(self, session: Session) -> None:
+        session.execute(
+            update(ROWS)
+            .where(self._of_issue, ROWS.c.status.in_(WAITING))
+            .values(status=DeliveryStatus.EXPIRED, next_attempt_at=None)
+        )
+
+    def _send_doubtful_again(self, session: Session, now: datetime, notes: list[str]) -> int:
+        doubtful = session.scalar(
+            select(func.count()).where(self._of_issue, ROWS.c.status == DeliveryStatus.UNCERTAIN)
+        )
+        if not doubtful:
+            return 0
+        waiting = (
+            self._of_issue,
+            ROWS.c.status == DeliveryStatus.UNCERTAIN,
+            ROWS.c.next_attempt_at.is_not(None),
+        )
+        copies = session.scalar(select(func.count()).where(self._of_issue)) or 0
+        if doubtful > self.policy.fuse(copies):
+            session.execute(update(ROWS).where(*waiting).values(next_attempt_at=None))
+            return doubtful
+        if self.policy.resend:
+            session.execute(
+                update(ROWS)
+                .where(*waiting, ROWS.c.next_attempt_at <= now, ROWS.c.resends == 0)
+                .values(status=DeliveryStatus.QUEUED, resends=ROWS.c.resends + 1)
+            )
+        return 0
+
+    def standing(self) -> Tended:
+        with Session(self._reading) as session:
+            status, reason = self._status(session)
+        return Tended(standing=_standing(status), reason=reason)
+
+    def _status(self, session: Session) -> tuple[IssueStatus | None, str]:
+        row = session.execute(
+            select(IssueRow.status, IssueRow.paused_reason).where(IssueRow.id == self._issue_id)
+        ).one_or_none()
+        return (None, "") if row is None else (row.status, row.paused_reason)
+
+    def pause(self, reason: str) -> None:
+        self._writer.call(
+            lambda session: session.execute(
+                update(IssueRow)
+                .where(IssueRow.id == self._issue_id, IssueRow.status == IssueStatus.SENDING)
+                .values(status=IssueStatus.PAUSED, paused_reason=reason)
+            )
+        )
+
+    def backlog(self) -> Backlog:
+        with Session(self._reading) as session:
+            return backlog_of(session, ROWS, self._of_issue, self._clock.now())
+
+
+def backlog_of(session: Session, rows: Any, condition: ColumnElement[bool], now: datetime) -> Backlog:
+    """Count what is not at its end; the index makes the rest of a million rows cost nothing."""
+    open_states = (*WAITING, DeliveryStatus.CLAIMED, DeliveryStatus.SENDING, DeliveryStatus.UNCERTAIN)
+    later = rows.c.next_attempt_at > now
+    state = case(
+        (rows.c.status.in_((DeliveryStatus.CLAIMED, DeliveryStatus.SENDING)), "elsewhere"),
+        (rows.c.status.in_(WAITING) & later, "later"),
+        (rows.c.status.in_(WAITING), "due"),
+        (rows.c.next_attempt_at.is_not(None), "doubtful"),
+        else_="held",
+    )
+    counted = session.execute(
+        select(
+            state.label("state"), func.count().label("copies"), func.min(rows.c.next_attempt_at).label("next")
+        )
+        .where(condition, rows.c.status.in_(open_states))
+        .group_by(literal_column("state"))
+    ).all()
+    counts = {row.state: row.copies for row in counted}
+    moments = [row.next for row in counted if row.state in {"later", "doubtful"} and row.next is not None]
+    return Backlog(**counts, next_at=min(moments, default=None))
+
+
+def _standing(status: IssueStatus | None) -> Standing:
+    match status:
+        case IssueStatus.SENDING:
+            return Standing.OPEN
+        case IssueStatus.PAUSED:
+            return Standing.PAUSED
+        case _:
+            return Standing.CLOSED

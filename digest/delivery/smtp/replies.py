@@ -1,0 +1,153 @@
+"""Replies of a mail server, read with limits: a server that trickles, floods or babbles is let go."""
+
+from __future__ import annotations
+
+import re
+import select
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+LONGEST_REPLY: Final = 65536  # octets of all lines together; RFC 5321 has 512 a line
+MOST_LINES: Final = 200
+KEPT_TEXT: Final = 1000  # characters
+
+_LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
+_ENHANCED = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}(?=\s|$)")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+# By server: Postfix, Exim, Microsoft 365, Gmail, Sendmail, Amazon SES, qmail, and any Message-ID.
+_QUEUE_IDS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"queued (?:mail )?as:? <?([\w.@+-]{4,128})",
+        r"\bid=([\w.-]{6,128})",
+        r"\[InternalId=(\d{1,32})",
+        r"\bOK +\d{9,11} ([\w.-]{6,128}) - gsmtp",
+        r"^(?:2\.\d\.\d )?([\w.]{8,64}) Message accepted for delivery",
+        r"^(?:2\.\d\.\d )?ok:? ([0-9a-f][0-9a-f-]{15,127})\b",
+        r"\bqp (\d{1,20})",
+        r"<([^<>@\s]{3,90}@[^<>\s]{1,37})>",
+    )
+)
+
+
+class Lost(Exception):
+    """The session cannot go on. ``timed_out``: the server kept silent, rather than hung up or babbled."""
+
+    def __init__(self, reason: str, *, timed_out: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.timed_out = timed_out
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole reply; ``text`` is one line without control characters, cut at 1,000 characters."""
+
+    code: int
+    text: str
+    lines: tuple[bytes, ...] = ()
+
+    @property
+    def enhanced(self) -> str:
+        """The RFC 3463 code that the text begins with, or empty."""
+        found = _ENHANCED.match(self.text)
+        return found[0] if found else ""
+
+    @property
+    def positive(self) -> bool:
+        return 200 <= self.code < 300
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.text}"
+
+
+def queue_id_of(text: str) -> str:
+    """The server's own name for a message, from its reply to the dot; empty when it tells none."""
+    return next((found[1] for pattern in _QUEUE_IDS if (found := pattern.search(text))), "")
+
+
+class ReplyReader:
+    """Reads replies from a socket whose time-out is set; ``monotonic`` gives the total deadline."""
+
+    def __init__(self, sock: socket.socket, monotonic: Callable[[], float]) -> None:
+        self._socket = sock
+        self._monotonic = monotonic
+        self._buffer = b""
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
+
+    def read(self, seconds: float) -> Reply:
+        """The next reply, within ``seconds`` from now in all. Raises ``Lost``."""
+        deadline = 0.0
+        lines: list[bytes] = []
+        size = 0
+        while True:
+            line, newline, rest = self._buffer.partition(b"\n")
+            if not newline:
+                if size + len(self._buffer) > LONGEST_REPLY:
+                    raise Lost("the reply has no end")
+                deadline = deadline or self._monotonic() + seconds
+                self._more(deadline)
+                continue
+            self._buffer = rest
+            size += len(line)
+            found = _LINE.fullmatch(line.rstrip(b"\r"))
+            if found is None or (lines and found[1] != lines[0][:3]):
+                raise Lost(f"not a reply: {_printable(line)[:100]!r}")
+            lines.append(found[0])
+            if found[2] != b"-":
+                return Reply(int(found[1]), _text(lines), tuple(lines))
+            if len(lines) >= MOST_LINES or size > LONGEST_REPLY:
+                raise Lost("the reply has no end")
+
+    @property
+    def buffered(self) -> bool:
+        """Whether something was read that nobody asked for."""
+        return bool(self._buffer)
+
+    def waiting(self) -> bool:
+        """Whether something has arrived, or the connection has ended; does not wait."""
+        if self._buffer:
+            return True
+        if not self._poll.poll(0):
+            return False
+        # Under TLS there may be a record that holds no data (a session ticket): look inside.
+        timeout = self._socket.gettimeout()
+        self._socket.settimeout(0)
+        try:
+            received = self._socket.recv(8192)
+        except OSError as error:
+            return not _would_block(error)
+        finally:
+            self._socket.settimeout(timeout)
+        self._buffer = received
+        return True
+
+    def _more(self, deadline: float) -> None:
+        try:
+            received = self._socket.recv(8192)
+        except TimeoutError:
+            received = None
+        except OSError as error:
+            raise Lost(error.strerror or str(error)) from error
+        if received == b"":
+            raise Lost("the server closed the connection")
+        if self._monotonic() >= deadline:
+            raise Lost("no reply in time", timed_out=True)
+        self._buffer += received or b""
+
+
+def _would_block(error: OSError) -> bool:
+    from ssl import SSLWantReadError
+
+    return isinstance(error, BlockingIOError | SSLWantReadError)
+
+
+def _text(lines: list[bytes]) -> str:
+    return _printable(b" ".join([line[4:] for line in lines]))[:KEPT_TEXT]
+
+
+def _printable(raw: bytes) -> str:
+    return _UNPRINTABLE.sub(" ", raw.decode("utf-8", "replace")).strip()

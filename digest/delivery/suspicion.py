@@ -1,0 +1,51 @@
+"""Whom a refusal blames: ten in a row that concern the sender or the message pause the issue (SENDING.md).
+
+Until one copy is accepted again such refusals are suspect: nobody is marked refused for them. An
+acceptance shows that the server takes our mail, and they count against their own recipients after all.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from digest.delivery.machine import Claim, Verdict
+
+SUSPECT_AFTER = 10
+
+
+@dataclass
+class Suspicion:
+    """``L`` suspects of one run; called by all sender threads."""
+
+    limit: int = SUSPECT_AFTER
+    doubt_limit: int = 16
+    _held: list[tuple[Claim, Verdict]] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _doubts: int = 0
+    reply: str = ""
+
+    def refused(self, claim: Claim, verdict: Verdict) -> bool:
+        """Keep a suspect refusal; True when there have been enough to pause."""
+        with self._lock:
+            self._held.append((claim, verdict))
+            self.reply = verdict.reply
+            return len(self._held) >= self.limit
+
+    def doubtful(self) -> bool:
+        """A dot stayed without its reply; True when so many in a row did that nothing else should be sent."""
+        with self._lock:
+            self._doubts += 1
+            return self._doubts > self.doubt_limit
+
+    def accepted(self) -> list[tuple[Claim, Verdict]]:
+        """The refusals that a new acceptance confirms; almost always none."""
+        if not self._held and not self._doubts:
+            return []
+        return self.clear()
+
+    def clear(self) -> list[tuple[Claim, Verdict]]:
+        """Give up the suspicion and return what was held."""
+        with self._lock:
+            held, self._held, self._doubts = self._held, [], 0
+        return held

@@ -1,0 +1,278 @@
+"""One thread that writes to the database for all connections: it commits whatever has gathered.
+
+While a commit is on its way to the disk the next group gathers by itself, so that groups grow with
+the load and nobody waits for a timer. On SQLite the connection commits with ``synchronous=FULL``:
+a power cut forgets no accepted mail.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+
+from digest.clock import Clock
+from digest.delivery.machine import Verdict
+from digest.delivery.statements import Hot
+from digest.errors import DatabaseUnusable
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+PATIENCE_SECONDS = 30.0  # how long results are kept for a database that went away
+
+
+class _Intent:
+    """Waits for its commit; ``granted`` is valid once ``done`` could be taken."""
+
+    __slots__ = ("done", "granted", "hot", "row")
+
+    def __init__(self, hot: Hot, row: tuple[int, int, datetime]) -> None:
+        self.hot = hot
+        self.row = row
+        self.granted = False
+        self.done = threading.Lock()
+        self.done.acquire()
+
+
+class _Job:
+    """Any other work, in a transaction of its own."""
+
+    __slots__ = ("done", "error", "result", "work")
+
+    def __init__(self, work: Callable[[Session], Any]) -> None:
+        self.work = work
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.done = threading.Lock()
+        self.done.acquire()
+
+
+class _Stop:
+    __slots__ = ()
+
+
+_Item = _Intent | _Job | _Stop | tuple[Hot, tuple[int, int, Verdict]]
+
+
+class Writer:
+    """Started at once; ``close`` writes what is left and ends the thread."""
+
+    def __init__(self, engine: Engine, clock: Clock, *, patience: float = PATIENCE_SECONDS) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._patience = patience
+        self._sqlite = engine.dialect.name == "sqlite"
+        self._items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._connection: Connection | None = None
+        self._failure: str = ""
+        self._gone = threading.Event()
+        self.commits = 0
+        self._thread = threading.Thread(target=self._run, name="delivery-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def failure(self) -> str:
+        """Why the database cannot be written at the moment, or empty."""
+        return self._failure
+
+    def intend(self, hot: Hot, row: tuple[int, int, datetime]) -> bool:
+        """Record an intent and wait until it is on disk; False when it does not hold."""
+        if self._failure:
+            return False
+        intent = _Intent(hot, row)
+        self._items.put(intent)
+        intent.done.acquire()
+        return intent.granted
+
+    def record(self, hot: Hot, result: tuple[int, int, Verdict]) -> None:
+        """Record a result soon, before anything that is asked for later."""
+        self._items.put((hot, result))
+
+    def call(self, work: Callable[[Session], Result]) -> Result:
+        """Run ``work`` in a transaction of its own on the writing connection.
+
+        Raises ``DatabaseUnusable``, or what ``work`` raised.
+        """
+        if self._gone.is_set():
+            raise DatabaseUnusable(self._failure or "the database went away during the send")
+        job = _Job(work)
+        self._items.put(job)
+        job.done.acquire()
+        if job.error is not None:
+            raise job.error
+        return job.result  # type: ignore[no-any-return]
+
+    def flush(self) -> None:
+        """Return when all that was recorded is on disk. Raises ``DatabaseUnusable``."""
+        self.call(lambda session: None)
+
+    def close(self) -> None:
+        """Write what is left and end."""
+        self._items.put(_Stop())
+        self._thread.join()
+
+    # -- the thread ---------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        held: list[tuple[Hot, tuple[int, int, Verdict]]] = []
+        running = True
+        while running:
+            batch: list[_Item] = [self._items.get()]
+            for _ in range(self._items.qsize()):
+                batch.append(self._items.get())
+            results = held
+            intents: list[_Intent] = []
+            jobs: list[_Job] = []
+            for item in batch:
+                if type(item) is tuple:
+                    results.append(item)
+                elif type(item) is _Intent:
+                    intents.append(item)
+                elif type(item) is _Job:
+                    jobs.append(item)
+                else:
+                    running = False
+            held = self._write(results, intents)
+            for job in jobs:
+                self._do(job, blocked=bool(held))
+        self._disconnect()
+        # Nobody may wait for ever for a thread that is gone.
+        self._gone.set()
+        self._failure = self._failure or "the delivery has ended"
+        while not self._items.empty():
+            item = self._items.get()
+            if isinstance(item, _Intent):
+                item.done.release()
+            elif isinstance(item, _Job):
+                item.error = DatabaseUnusable(self._failure or "the delivery has ended")
+                item.done.release()
+
+    def _write(
+        self, results: list[tuple[Hot, tuple[int, int, Verdict]]], intents: list[_Intent]
+    ) -> list[tuple[Hot, tuple[int, int, Verdict]]]:
+        """Commit results and intents together; return the results that could not be written."""
+        if not results and not intents:
+            return []
+        try:
+            self._commit(results, intents)
+        except Exception as error:
+            if not self._is_trouble(error):
+                self._failure = f"{type(error).__name__}: {error}"
+                log.exception("a result of the delivery could not be written")
+            for intent in intents:  # whether it was committed is unknown: the dot is not sent
+                intent.granted = False
+                intent.done.release()
+            return self._wait_for_database(results, error)
+        for intent in intents:
+            intent.done.release()
+        return []
+
+    def _commit(self, results: list[tuple[Hot, tuple[int, int, Verdict]]], intents: list[_Intent]) -> None:
+        now = self._clock.now()
+        raw = self._connect().connection.dbapi_connection
+        assert raw is not None  # noqa: S101 - for the type checker: it is connected
+        cursor = raw.cursor()
+        if self._sqlite:
+            cursor.execute("BEGIN IMMEDIATE")
+        try:
+            granted: dict[str, set[int]] = {}
+            for hot in {hot for hot, _ in results}:
+                hot.record(cursor, [result for its, result in results if its is hot])
+            for hot in {intent.hot for intent in intents}:
+                rows = [intent.row for intent in intents if intent.hot is hot]
+                granted[hot.table] = hot.intend(cursor, rows, now)
+            if self._sqlite:
+                cursor.execute("COMMIT")
+            else:
+                raw.commit()
+        except BaseException:
+            raw.rollback()
+            raise
+        finally:
+            cursor.close()
+        self.commits += 1
+        for intent in intents:
+            intent.granted = intent.row[0] in granted[intent.hot.table]
+
+    def _wait_for_database(
+        self, results: list[tuple[Hot, tuple[int, int, Verdict]]], error: Exception
+    ) -> list[tuple[Hot, tuple[int, int, Verdict]]]:
+        """Keep what is known of accepted copies until the database is back, or patience ends."""
+        self._failure = self._failure or _explain(error)
+        log.warning("the database cannot be written, sending waits: %s", self._failure)
+        patience = 0.0 if self._gone.is_set() else self._patience
+        deadline = self._clock.monotonic() + patience
+        pause = 0.1
+        while self._clock.monotonic() < deadline:
+            self._disconnect()
+            self._clock.wait(pause)
+            pause = min(2 * pause, 2.0)
+            try:
+                self._commit(results, [])
+            except Exception as again:  # noqa: BLE001 - whatever it is, the results are not lost while we wait
+                self._failure = _explain(again)
+                continue
+            self._failure = ""
+            log.warning("the database is back")
+            return []
+        self._gone.set()
+        return results
+
+    def _do(self, job: _Job, *, blocked: bool) -> None:
+        try:
+            if blocked or self._gone.is_set():
+                raise DatabaseUnusable(
+                    f"the database cannot be written: {self._failure}",
+                    remedy="repair it and repeat the command: what was sent will not be sent again",
+                )
+            with Session(self._connect(), expire_on_commit=False) as session, session.begin():
+                job.result = job.work(session)
+        except DBAPIError as error:
+            if self._is_trouble(error):
+                self._disconnect()
+                job.error = DatabaseUnusable(f"the database cannot be used: {_explain(error)}")
+            else:
+                job.error = error
+        except BaseException as error:  # noqa: BLE001 - it is raised again where it was asked for
+            job.error = error
+        finally:
+            job.done.release()
+
+    def _connect(self) -> Connection:
+        if self._connection is None:
+            connection = self._engine.connect()
+            connection.detach()  # its settings must not come back with the pool
+            if self._sqlite:
+                raw = connection.connection.dbapi_connection
+                assert raw is not None  # noqa: S101 - for the type checker
+                raw.execute("PRAGMA synchronous = FULL")
+            self._connection = connection
+        return self._connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.close()
+            except Exception:
+                log.debug("closing a broken connection", exc_info=True)
+
+    def _is_trouble(self, error: BaseException) -> bool:
+        """Whether the database is away, locked or full, rather than the statement wrong."""
+        module = self._engine.dialect.loaded_dbapi
+        if isinstance(error, DBAPIError):
+            return isinstance(error, OperationalError) or error.connection_invalidated
+        return isinstance(error, module.OperationalError | module.InterfaceError)
+
+
+def _explain(error: BaseException) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return " ".join(str(cause).split()) or type(cause).__name__
