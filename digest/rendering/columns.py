@@ -8,7 +8,9 @@ from wcwidth import wcwidth
 
 WIDTH = 72
 # Where a line may be broken: after a space, and around characters of scripts that have no spaces.
-_PIECES = re.compile(r"\s+|[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]|[^\s\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
+_PIECES = re.compile(
+    r"\s+|[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]|[^\s\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
+)
 _NOT_AT_START = set("、。，．！？：；）」』】》〉”’!?,.:;)]}")
 
 

@@ -93,7 +93,8 @@ def _parsed(css: str) -> Any:
 def _ignore_styles(html: str) -> str:
     parts = _CONDITIONAL.split(html)
     return "".join(
-        part if at % 2 else _STYLE.sub('<style data-premailer="ignore"', part) for at, part in enumerate(parts)
+        part if at % 2 else _STYLE.sub('<style data-premailer="ignore"', part)
+        for at, part in enumerate(parts)
     )
 
 
@@ -102,5 +103,7 @@ def _explain(error: str, mjml: str) -> str:
     found = _OFFSET.search(error)
     if not found:
         return f"MJML: {error}"
-    around = mjml.encode()[max(0, int(found[1]) - 40) : int(found[2] or found[1]) + 40].decode("utf-8", "ignore")
+    around = mjml.encode()[max(0, int(found[1]) - 40) : int(found[2] or found[1]) + 40].decode(
+        "utf-8", "ignore"
+    )
     return f"MJML: {error}, near {' '.join(around.split())!r}"

@@ -35,7 +35,7 @@ class Templates:
     def render(self, name: str, context: Mapping[str, Any]) -> str:
         """A template's text. Raises ``RenderError`` that names template, line and cause."""
         from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError, UndefinedError
-        from jinja2.sandbox import SecurityError
+        from jinja2.exceptions import SecurityError
 
         from digest.rendering.limits import Budget, TooCostly, spending
 
@@ -127,8 +127,8 @@ class Templates:
             f"{made_for}, and this version of dontmiss has contract {CONTRACT}",
             template=name,
             line=1,
-            remedy=f"begin it with {{# dontmiss template contract {CONTRACT} #}} once you have compared it with"
-            " what `digest templates eject` gives now (docs/templates.md tells what changed)",
+            remedy=f"begin it with {{# dontmiss template contract {CONTRACT} #}} once you have compared it"
+            " with what `digest templates eject` gives now (docs/templates.md tells what changed)",
         )
 
 

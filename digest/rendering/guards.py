@@ -17,7 +17,8 @@ _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _TAG = re.compile(r"""<(/?)([a-zA-Z][\w:-]*)((?:[^<>"']|"[^"]*"|'[^']*')*?)(/?)>""")
 _UNSAFE = re.compile(r"[^\x20-\x7e]|\\")
 _INLINE_STYLE = re.compile(
-    r"<mj-style\b[^>]*\binline\s*=\s*(?:\"inline\"|'inline')[^>]*>(.*?)</mj-style\s*>", re.DOTALL | re.IGNORECASE
+    r"<mj-style\b[^>]*\binline\s*=\s*(?:\"inline\"|'inline')[^>]*>(.*?)</mj-style\s*>",
+    re.DOTALL | re.IGNORECASE,
 )
 _STYLE = re.compile(r"(<(mj-style|style)\b[^>]*>)(.*?)(</\2\s*>)", re.DOTALL | re.IGNORECASE)
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}

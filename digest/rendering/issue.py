@@ -26,8 +26,10 @@ from digest.values import Draft, Fragment, RenderedIssue
 class HouseStyle:
     """What newsletter.toml says beside the theme.
 
-    :param append: ``[links] append``. :param own_domains: ``[links] own_domains``; empty: the publication's host.
-    :param images: ``own``, ``link`` or ``none`` by source name. :param source_titles: printed names by source name.
+    :param append: ``[links] append``.
+    :param own_domains: ``[links] own_domains``; when empty, the publication's own host.
+    :param images: ``own``, ``link`` or ``none`` by source name.
+    :param source_titles: printed names by source name.
     """
 
     append: str = ""
@@ -35,7 +37,7 @@ class HouseStyle:
     images: Mapping[str, str] = field(default_factory=dict)
     source_titles: Mapping[str, str] = field(default_factory=dict)
     dont_miss_title: str = ""
-    templates: Templates = Templates()
+    templates: Templates = field(default_factory=Templates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,9 @@ def render(draft: Draft, theme: Theme, *, style: HouseStyle | None = None) -> Re
     )
 
 
-def _fitting(issue: IssueView, html_of: Callable[[IssueView], _Html]) -> tuple[_Html, IssueView, tuple[str, ...]]:
+def _fitting(
+    issue: IssueView, html_of: Callable[[IssueView], _Html]
+) -> tuple[_Html, IssueView, tuple[str, ...]]:
     """The HTML with as few stories turned into lines as fit the target: a search by halves."""
     whole = html_of(issue)
     if whole.size <= TARGET:

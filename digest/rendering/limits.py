@@ -14,10 +14,11 @@ from functools import wraps
 from typing import Any
 
 from jinja2 import Environment, nodes, pass_context, pass_environment, pass_eval_context
+from jinja2.exceptions import SecurityError
 from jinja2.filters import do_batch, do_join, do_replace, do_sum
 from jinja2.nodes import EvalContext
 from jinja2.runtime import Context, markup_join, str_join
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MAX_STEPS = 50_000  # rounds of loops and calls; an issue of 100 stories takes about 3,000
 MAX_OUTPUT = 8_000_000  # characters that are written anywhere, macros included
@@ -40,7 +41,7 @@ _METHODS = {
 _CONTAINERS = (list, tuple, dict, set, frozenset)
 
 
-class TooCostly(Exception):
+class TooCostly(Exception):  # noqa: N818 - the template is, no promise is broken
     """A template loops or writes without end."""
 
 

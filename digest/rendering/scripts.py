@@ -109,7 +109,7 @@ _TRADITIONAL = {"tw", "hk", "mo"}
 
 
 def script_of(language: str) -> str:
-    """The script (ISO 15924) that a language tag is written in: ``"ar"`` → ``"Arab"``, ``"en"`` → ``"Latn"``."""
+    """The script (ISO 15924) that a language is written in: ``"ar"`` → ``"Arab"``."""
     parts = language.replace("_", "-").split("-")
     for part in parts[1:]:
         if len(part) == 4 and part.isalpha():

@@ -131,9 +131,7 @@ def _context(html: str, at: int, name: str, template: str) -> Context:
                 template=template,
             )
         return Context.URL if attribute[1].lower() in _URL_ATTRIBUTES else Context.ATTRIBUTE
-    raw = None
-    for raw in _RAW_TEXT.finditer(html, 0, at):
-        pass
+    raw = next(reversed(list(_RAW_TEXT.finditer(html, 0, at))), None)
     if raw is not None and not raw[1]:
         raise RenderError(
             f"merge field {name!r} stands in <{raw[2]}>, where it cannot be escaped", template=template

@@ -249,7 +249,7 @@ class ViewMaker:
         language = item.language or issue
         direction = direction_of_text(text, direction_of(language))
         if direction != direction_of(language):
-            # The language is a source's claim; what is written decides (an Arabic headline in an English feed).
+            # The language is a source's claim; what is written decides.
             language = "ar" if direction == "rtl" else issue if direction_of(issue) == "ltr" else "en"
         return direction, script_of(language) != script_of(issue) or language[:2] != issue[:2], language
 
@@ -284,7 +284,16 @@ class ViewMaker:
 
 _KNOWN_LABELS = {
     label.casefold(): label
-    for label in ("Sponsored", "Opinion", "Live", "Video", "Podcast", "Subscribers only", "Updated", "Correction")
+    for label in (
+        "Sponsored",
+        "Opinion",
+        "Live",
+        "Video",
+        "Podcast",
+        "Subscribers only",
+        "Updated",
+        "Correction",
+    )
 }
 
 

@@ -38,7 +38,7 @@ class Words:
         return direction_of(self.language)
 
     def text(self, message: str, **values: object) -> str:
-        """A message in this language, with ``{name}`` places filled: ``text("Latest from {name}", name="…")``."""
+        """A message in this language, with ``{name}`` places filled by the values."""
         return _fill(str(self._translations.gettext(message)), values)
 
     def named(self, context: str, message: str, **values: object) -> str:
