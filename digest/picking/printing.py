@@ -1,0 +1,112 @@
+"""From picks to items: the snapshot of headline, teaser, picture and label that is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from digest.picking.teasers import reading_minutes, teaser_from
+from digest.settings.model import Source, Teasers
+from digest.values import Access, ArticleKind, Item, ItemKind, Origin, Pick, Picture, Related, Slot
+
+
+class Text(Protocol):
+    """The whole of a chosen article, as ``digest.issues.stock`` loads it."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def summary(self) -> str: ...
+    @property
+    def body(self) -> str: ...
+    @property
+    def origins(self) -> Mapping[str, object]: ...
+    @property
+    def picture(self) -> Picture | None: ...
+    @property
+    def kind(self) -> ArticleKind: ...
+    @property
+    def access(self) -> Access: ...
+    @property
+    def authors(self) -> tuple[str, ...]: ...
+    @property
+    def language(self) -> str: ...
+    @property
+    def word_count(self) -> int: ...
+    @property
+    def duration_seconds(self) -> int | None: ...
+    @property
+    def also(self) -> tuple[str, ...]: ...
+    @property
+    def related(self) -> tuple[Related, ...]: ...
+
+
+def print_items(
+    picks: Sequence[Pick],
+    texts: Mapping[int, Text],
+    lengths: Teasers,
+    *,
+    sources: Mapping[str, Source],
+) -> list[Item]:
+    """One item for each pick, in the same order; ``texts`` are by article, ``sources`` by name."""
+    first = {pick.section: pick.position for pick in reversed(picks) if pick.slot is Slot.SECTION}
+    return [
+        _item(
+            pick, texts[pick.candidate.id], _limit(pick, first, lengths), sources.get(pick.candidate.source)
+        )
+        for pick in picks
+    ]
+
+
+def _limit(pick: Pick, first: Mapping[str, int], lengths: Teasers) -> int:
+    if pick.slot is Slot.LEAD:
+        return lengths.lead
+    if pick.slot is Slot.DONT_MISS:
+        return lengths.dont_miss
+    return lengths.first if first.get(pick.section) == pick.position else lengths.story
+
+
+def _item(pick: Pick, text: Text, limit: int, source: Source | None) -> Item:
+    candidate = pick.candidate
+    headline = candidate.headline or " ".join(text.title.split())
+    label = candidate.label or (source.label if source else "")
+    if text.kind is ArticleKind.SPONSORED and not label:
+        label = "Sponsored"  # always labelled; rendering says it in the issue's language
+    return Item(
+        kind=ItemKind.STORY,
+        article_id=candidate.id,
+        story_id=candidate.story_id,
+        slot=pick.slot,
+        section=pick.section,
+        position=pick.position,
+        headline=headline,
+        teaser=candidate.teaser
+        or teaser_from(
+            headline=headline,
+            summary=text.summary,
+            body=text.body,
+            language=text.language,
+            limit=limit,
+            origin=str(text.origins.get("summary", "")),
+        ),
+        url=text.url,
+        picture=None if source and source.images == "none" else text.picture,
+        label=label,
+        article_kind=text.kind,
+        access=text.access,
+        byline=", ".join(text.authors),
+        source=text.source,
+        published_at=candidate.published_at,
+        word_count=text.word_count,
+        reading_minutes=reading_minutes(text.body, word_count=text.word_count),
+        duration_seconds=text.duration_seconds,
+        language=text.language,
+        also=text.also,
+        related=text.related,
+        updated=candidate.printed,
+        origin=Origin.PIN if pick.pinned else Origin.RULE,
+    )
