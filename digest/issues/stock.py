@@ -1,0 +1,277 @@
+"""The stock from which an issue is picked: lean candidates by the tens of thousands, and the whole
+article for the few that are chosen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import String, and_, or_, select, true, type_coerce
+from sqlalchemy.orm import Session
+
+from digest.issues.decisions import Standing, standing_decisions
+from digest.models import (
+    ArticleRow,
+    IssueItemRow,
+    IssueRow,
+    IssueStatus,
+    LedgerEntryRow,
+    StoryLinkRow,
+    StoryRow,
+)
+from digest.values import Access, ArticleKind, Candidate, Picture, Related
+
+_FINISHED = (IssueStatus.SENT, IssueStatus.CANCELLED)
+
+
+def load_candidates(
+    session: Session,
+    *,
+    ledger: str,
+    since: datetime,
+    now: datetime,
+    own_issue: int | None = None,
+    as_of: bool = False,
+) -> list[Candidate]:
+    """Every article published after ``since`` or pinned, as the rules see it at ``now``.
+
+    Withdrawn articles are none. What the ledger says of ``own_issue`` does not count, so that an
+    issue can be picked anew or explained. ``as_of`` leaves out what came in and what was printed after
+    ``now`` (only to explain: a build never overlooks the ledger). Without summary, picture, authors and
+    body: 50,000 of these must be read in under two seconds.
+    """
+    standing = standing_decisions(session, at=now)
+    pinned = [article for article, decision in standing.items() if decision.pin_slot]
+    sqlite = session.get_bind().dialect.name == "sqlite"
+    # The texts repeat, so they are decoded once each; PostgreSQL's driver decodes JSON by itself.
+    categories = type_coerce(ArticleRow.categories, String) if sqlite else ArticleRow.categories
+    rows = session.execute(
+        select(
+            ArticleRow.id,
+            ArticleRow.story_id,
+            ArticleRow.revision,
+            ArticleRow.title,
+            ArticleRow.link_url,
+            ArticleRow.identity_url,
+            ArticleRow.source,
+            ArticleRow.published_at,
+            ArticleRow.first_seen_at,
+            categories,
+            ArticleRow.kind,
+            ArticleRow.label,
+            ArticleRow.access,
+            ArticleRow.language,
+            ArticleRow.word_count,
+            ArticleRow.sticky,
+            ArticleRow.front_page_rank,
+            ArticleRow.not_before,
+            ArticleRow.expires_at,
+            StoryRow.sources,
+            StoryRow.representative_id,
+            LedgerEntryRow.state,
+            LedgerEntryRow.issue_id,
+        )
+        .join(StoryRow, StoryRow.id == ArticleRow.story_id)
+        .outerjoin(
+            LedgerEntryRow,
+            and_(
+                LedgerEntryRow.ledger == ledger,
+                LedgerEntryRow.story_id == ArticleRow.story_id,
+                LedgerEntryRow.issue_id != (own_issue or 0),
+                LedgerEntryRow.at <= now if as_of else true(),
+            ),
+        )
+        .where(
+            or_(ArticleRow.published_at > since, ArticleRow.id.in_(pinned)),
+            or_(ArticleRow.withdrawn_at.is_(None), ArticleRow.withdrawn_at > now),
+            ArticleRow.first_seen_at <= now if as_of else true(),
+        )
+        .order_by(ArticleRow.id)
+    )
+    links = _links(session, since)
+    again = _again_underway(session, ledger, own_issue, [a for a, d in standing.items() if d.again])
+    decoded: dict[str, tuple[str, ...]] = {}
+    nothing = Standing()
+    candidates = []
+    for row in rows:
+        (
+            article,
+            story,
+            revision,
+            title,
+            url,
+            identity,
+            source,
+            published,
+            seen,
+            raw,
+            kind,
+            label,
+            access,
+            language,
+            words,
+            sticky,
+            rank,
+            not_before,
+            expires,
+            sources,
+            representative,
+            state,
+            issue,
+        ) = row
+        if type(raw) is str:
+            names = decoded.get(raw)
+            if names is None:
+                names = decoded[raw] = tuple(json.loads(raw))
+        else:
+            names = tuple(raw)
+        decision = standing.get(article, nothing)
+        candidates.append(
+            Candidate(
+                id=article,
+                story_id=story,
+                revision=revision,
+                title=title,
+                url=url,
+                identity_url=identity,
+                source=source,
+                published_at=published,
+                first_seen_at=seen,
+                categories=names,
+                kind=kind,
+                label=decision.label if decision.label is not None else label,
+                access=access,
+                language=language,
+                word_count=words,
+                sticky=sticky,
+                front_page_rank=rank,
+                not_before=not_before,
+                expires_at=expires,
+                sources=sources,
+                representative=representative is None or representative == article,
+                linked=links.get(story, ()),
+                printed=state is not None,
+                printed_issue=issue,
+                pin_slot=decision.pin_slot,
+                pin_order=decision.pin_order,
+                pin_again=decision.again and article not in again,
+                hidden=decision.hidden,
+                section=decision.section or "",
+                headline=decision.headline or "",
+                teaser=decision.teaser or "",
+            )
+        )
+    return candidates
+
+
+def _links(session: Session, since: datetime) -> dict[int, tuple[int, ...]]:
+    """Near-duplicates by story, among stories with an article of the window."""
+    fresh = select(ArticleRow.story_id).where(ArticleRow.published_at > since)
+    found: dict[int, list[int]] = {}
+    for low, high in session.execute(
+        select(StoryLinkRow.low_id, StoryLinkRow.high_id)
+        .where(or_(StoryLinkRow.low_id.in_(fresh), StoryLinkRow.high_id.in_(fresh)))
+        .order_by(StoryLinkRow.low_id, StoryLinkRow.high_id)
+    ):
+        found.setdefault(low, []).append(high)
+        found.setdefault(high, []).append(low)
+    return {story: tuple(others) for story, others in found.items()}
+
+
+def _again_underway(
+    session: Session, ledger: str, own_issue: int | None, articles: Sequence[int]
+) -> frozenset[int]:
+    """Of the articles that are to be printed again, those that an unsent issue prints already."""
+    if not articles:
+        return frozenset()
+    return frozenset(
+        session.scalars(
+            select(IssueItemRow.article_id)
+            .join(IssueRow, IssueRow.id == IssueItemRow.issue_id)
+            .where(
+                IssueRow.ledger == ledger,
+                IssueRow.id != (own_issue or 0),
+                IssueRow.status.not_in(_FINISHED),
+                IssueItemRow.article_id.in_(articles),
+                IssueItemRow.dropped.is_(False),
+            )
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Printable:
+    """What is printed of an article, and what its teaser is made from."""
+
+    id: int
+    story_id: int
+    title: str
+    url: str
+    source: str
+    published_at: datetime
+    summary: str
+    body: str
+    origins: Mapping[str, Any]
+    picture: Picture | None
+    label: str
+    kind: ArticleKind
+    access: Access
+    authors: tuple[str, ...]
+    language: str
+    word_count: int
+    duration_seconds: int | None
+    also: tuple[str, ...]
+    related: tuple[Related, ...]
+
+
+def load_printables(session: Session, articles: Collection[int]) -> dict[int, Printable]:
+    """The whole of the chosen articles, bodies included, by their numbers."""
+    rows = session.execute(
+        select(ArticleRow, ArticleRow.body, StoryRow.also)
+        .join(StoryRow, StoryRow.id == ArticleRow.story_id)
+        .where(ArticleRow.id.in_(list(articles)))
+    )
+    return {row.id: _printable(row, body, also) for row, body, also in rows}
+
+
+def _printable(row: ArticleRow, body: str, also: Iterable[str]) -> Printable:
+    picture = None
+    if row.picture_url:
+        picture = Picture(
+            url=row.picture_url,
+            alt=row.picture_alt,
+            credit=row.picture_credit,
+            width=row.picture_width,
+            height=row.picture_height,
+            weight=row.picture_bytes,
+        )
+    return Printable(
+        id=row.id,
+        story_id=row.story_id,
+        title=row.title,
+        url=row.link_url,
+        source=row.source,
+        published_at=row.published_at,
+        summary=row.summary,
+        body=body,
+        origins=row.origins,
+        picture=picture,
+        label=row.label,
+        kind=row.kind,
+        access=row.access,
+        authors=tuple(row.authors),
+        language=row.language,
+        word_count=row.word_count,
+        duration_seconds=row.duration_seconds,
+        also=tuple(name for name in also if name != row.source),
+        related=tuple(Related(entry.get("title", ""), entry.get("url", "")) for entry in row.related),
+    )
+
+
+def oldest_article(session: Session) -> datetime | None:
+    """When the first article of all came in: how long this newsletter has been at work."""
+    found = session.scalar(select(StoryRow.first_seen_at).order_by(StoryRow.first_seen_at).limit(1))
+    return found.astimezone(UTC) if found else None
