@@ -77,7 +77,7 @@ NO: Final = frozenset({"0", "false", "no", "n", "f", "off", "nein", "non", ""})
 
 _SIGNATURES: Final[tuple[tuple[Format, frozenset[str], Mapping[str, str]], ...]] = (
     (Format.OWN, frozenset({"email", "status", "list", "sections", "attributes", "confirmed_at"}), {
-        "suppressed": Field.SUPPRESSED, "suppression_reason": Field.REASON,
+        "joined_at": Field.JOINED, "suppressed": Field.SUPPRESSED, "suppression_reason": Field.REASON,
     }),
     (Format.MAILCHIMP, frozenset({"email_address", "member_rating", "leid", "euid"}), {
         "timezone": Field.TIMEZONE, "optin_time": Field.CREATED, "confirm_time": Field.CONFIRMED,

@@ -104,7 +104,6 @@ class Planner:
         options: Options,
         report: Report,
         *,
-        hash_of: Callable[[str], bytes],
         moment: Moment,
         now: datetime,
         import_id: int,
@@ -112,7 +111,6 @@ class Planner:
     ) -> None:
         self._options = options
         self._report = report
-        self._hash = hash_of
         self._moment = moment
         self._now = moment(now)
         self._import_id = import_id
@@ -142,7 +140,7 @@ class Planner:
                     continue
             person = people.get(row.normalized)
             in_run = person is not None and person.id >= self._first
-            address_hash = self._hash(row.normalized)
+            address_hash = row.address_hash
             if (
                 check_suppressed
                 and (address_hash in known.suppressed_hashes or row.domain in known.suppressed_domains)
@@ -195,7 +193,8 @@ class Planner:
         status = self._default if row.status is None else row.status.value
         if row.suppress is not None and row.status is None:
             status = UNSUBSCRIBED
-        created = self._now if row.created_at is None else self._moment(row.created_at)
+        joined = row.joined_at or row.created_at
+        created = self._now if joined is None else self._moment(joined)
         confirmed = None if row.confirmed_at is None else self._moment(row.confirmed_at)
         left = None if row.unsubscribed_at is None else self._moment(row.unsubscribed_at)
         if status == CONFIRMED:

@@ -169,6 +169,7 @@ def fill_in(candidate: Candidate, fields: Mapping[str, str], columns: Columns, n
         candidate.sections = _sections(fields[Field.SECTIONS])
     candidate.list_name = get(Field.LIST, "")
     candidate.created_at = _moment(get(Field.CREATED, ""), notes)
+    candidate.joined_at = _moment(get(Field.JOINED, ""), notes)
     candidate.confirmed_at = _moment(get(Field.CONFIRMED, ""), notes)
     candidate.unsubscribed_at = _moment(get(Field.UNSUBSCRIBED, ""), notes)
     candidate.ip = get(Field.IP, "")[:45] or None

@@ -41,6 +41,7 @@ class Field(StrEnum):
     SECTIONS = "sections"
     ATTRIBUTES = "attributes"  # one JSON object
     CREATED = "created_at"
+    JOINED = "joined_at"  # the list; as created_at if there is none
     CONFIRMED = "confirmed_at"
     UNSUBSCRIBED = "unsubscribed_at"
     SUPPRESSED = "suppressed"  # the cause
@@ -92,11 +93,13 @@ class Candidate:
     list_name: str = ""
     sections: str | None = None  # JSON text of a list; "null": all, on purpose; None: not said
     created_at: datetime | None = None
+    joined_at: datetime | None = None
     confirmed_at: datetime | None = None
     unsubscribed_at: datetime | None = None
     suppress: SuppressionCause | None = None
     reason: str = ""
     ip: str | None = None
+    address_hash: bytes = b""
 
 
 class Rejected(NamedTuple):
