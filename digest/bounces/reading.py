@@ -275,6 +275,11 @@ def html_to_text(html: str) -> str:
     return unescape(text).replace("\xa0", " ")
 
 
+def digest_of(raw: bytes) -> str:
+    """What tells a message again that could not be read: SHA-256 of its bytes, hexadecimal."""
+    return sha256(raw[:READ_LIMIT]).hexdigest()
+
+
 def _digest(headers: Headers, body: bytes) -> str:
     named = "\0".join(
         f"{name}:{'|'.join(headers.all(name))}"

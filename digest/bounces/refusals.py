@@ -1,0 +1,94 @@
+"""Refusals at SMTP time go through the same judgement as reports that come later.
+
+The delivery worker marks a row refused and stores the redacted reply; this sweep judges each such row
+once, so that neither room knows the other and a crash in between loses nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from digest.bounces.attribution import Finding, Mailed
+from digest.bounces.policy import Consequence, Policy, apply_finding
+from digest.mail.judgement import judge_reply
+from digest.models import DeliveryRow, DeliveryStatus
+from subscribers.models import BounceEventRow, SubscriberRow, SubscriptionRow
+from subscribers.suppression import SuppressionKey
+
+BATCH: Final = 500
+FORM: Final = "refusal"
+_CODE = re.compile(r"^\s*([45]\d\d)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedRefusal:
+    """One refused delivery, judged."""
+
+    finding: Finding
+    consequence: Consequence
+
+
+def judge_refusals(
+    session: Session,
+    *,
+    policy: Policy,
+    key: SuppressionKey,
+    now: datetime,
+    issue_id: int | None = None,
+    limit: int = BATCH,
+) -> list[JudgedRefusal]:
+    """Judge refused deliveries that were not judged yet, at most ``limit``; call again until none is left.
+
+    :param issue_id: only of this issue.
+    """
+    waiting = (
+        select(DeliveryRow, SubscriberRow.address, SubscriptionRow.list_id)
+        .join(SubscriberRow, SubscriberRow.id == DeliveryRow.subscriber_id)
+        .outerjoin(SubscriptionRow, SubscriptionRow.id == DeliveryRow.subscription_id)
+        .where(
+            DeliveryRow.status == DeliveryStatus.REFUSED,
+            ~exists().where(
+                BounceEventRow.delivery_id == DeliveryRow.id, BounceEventRow.attribution == "smtp"
+            ),
+        )
+        .order_by(DeliveryRow.id)
+        .limit(limit)
+    )
+    if issue_id is not None:
+        waiting = waiting.where(DeliveryRow.issue_id == issue_id)
+    judged = []
+    for delivery, address, list_id in session.execute(waiting).all():
+        finding = _finding(delivery, address, list_id)
+        consequence = apply_finding(
+            session,
+            finding,
+            digest=f"smtp-{delivery.id}",
+            index=0,
+            form=FORM,
+            policy=policy,
+            key=key,
+            now=now,
+        )
+        judged.append(JudgedRefusal(finding, consequence))
+    return judged
+
+
+def _finding(delivery: DeliveryRow, address: str, list_id: int | None) -> Finding:
+    code = _CODE.match(delivery.reply)
+    person = Mailed(
+        subscriber_id=delivery.subscriber_id or 0,
+        address=address,
+        subscription_id=delivery.subscription_id,
+        list_id=list_id,
+        issue_id=delivery.issue_id,
+        delivery_id=delivery.id,
+    )
+    return Finding(
+        judge_reply(int(code[1]) if code else 0, "", delivery.reply), "smtp", person, delivery.reply
+    )
