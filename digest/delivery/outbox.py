@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Table, case, func, literal_column, select, text, update
+from sqlalchemy import ColumnElement, Table, case, func, literal, literal_column, select, text, update
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
@@ -196,7 +196,7 @@ class SqlOutbox:
         """Rows of workers whose lease is over, or who are dead for certain, are claimed by nobody."""
         holders = session.scalars(select(ROWS.c.worker).where(self._of_issue, _leased).distinct()).all()
         dead = [holder for holder in holders if holder != self.name and is_dead(holder)]
-        again = now + self.policy.doubt if self.policy.resend else None
+        again = literal(now + self.policy.doubt if self.policy.resend else None, ROWS.c.next_attempt_at.type)
         sending = ROWS.c.status == DeliveryStatus.SENDING
         session.execute(
             update(ROWS)

@@ -124,6 +124,11 @@ class Senders:
         return self._busy == 0
 
     @property
+    def over(self) -> bool:
+        """Whether nothing more should be sent, whatever waits."""
+        return bool(self.fatal or self.pause_reason or self._health.given_up)
+
+    @property
     def suspect_reply(self) -> str:
         """The last refusal that blames sender or message."""
         return self._suspicion.reply
@@ -189,6 +194,9 @@ class Senders:
     def _deliver(
         self, connection: Connection | None, outbox: Outbox, compose: Composer, claim: Claim
     ) -> Connection | None:
+        if self.over:
+            outbox.release([claim])
+            return connection
         if connection is None or not connection.usable:
             _closed(connection)
             connection = self._open()
@@ -216,7 +224,7 @@ class Senders:
     def _open(self) -> Connection | None:
         """A new connection, after the wait that the server's health asks for; None when it is all over."""
         while True:
-            if self._ending.is_set() or self.fatal or self._health.given_up or self.pause_reason:
+            if self.over or self._ending.is_set():
                 return None
             delay = self._health.delay()
             if delay > 0:

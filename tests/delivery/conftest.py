@@ -13,14 +13,14 @@ from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.orm import Session
 
 import digest.models
-from digest.clock import SystemClock
+from digest.clock import Clock, SystemClock
 from digest.delivery.enqueue import enqueue
 from digest.delivery.machine import Claim, Policy
 from digest.delivery.outbox import SqlOutbox
 from digest.delivery.worker import Habits, Lane, Worker
 from digest.delivery.writer import Writer
 from digest.models import DeliveryRow, IssueRow, IssueStatus
-from digest.values import Accepted, Envelope, Outcome, Withheld
+from digest.values import Accepted, Envelope, Outcome, Uncertain, Withheld
 from subscribers.audience import audience
 from subscribers.database import Base, open_engine
 from subscribers.models import (
@@ -51,8 +51,8 @@ class Newsroom:
                 [
                     {
                         "id": n, "address": f"reader{n}@example.org", "normalized": f"reader{n}@example.org",
-                        "domain": "example.org", "suppression_hash": n.to_bytes(16, "big"), "name": f"Reader {n}",
-                        "created_at": START, "updated_at": START,
+                        "domain": "example.org", "suppression_hash": n.to_bytes(16, "big"),
+                        "name": f"Reader {n}", "created_at": START, "updated_at": START,
                     }
                     for n in range(1, count + 1)
                 ],
@@ -100,7 +100,8 @@ def newsroom(database_url: str) -> Iterator[Newsroom]:
         session.add(
             IssueRow(
                 id=1, edition="daily", date=START.date(), status=IssueStatus.SENDING, ledger="daily",
-                list_name="daily", language="en", timezone="UTC", subject="Subject", preheader="", built_at=START,
+                list_name="daily", language="en", timezone="UTC", subject="Subject", preheader="",
+                built_at=START,
             )
         )  # fmt: skip
     yield Newsroom(engine)
@@ -125,17 +126,17 @@ class MailServer:
     lock: threading.Lock = field(default_factory=threading.Lock)
     before_dot: Callable[[Envelope], None] = field(default=lambda envelope: None)
 
-    def open(self) -> Session_:
+    def open(self) -> MailSession:
         with self.lock:
             self.opened += 1
-        return Session_(self)
+        return MailSession(self)
 
     @property
     def copies(self) -> Counter[str]:
         return Counter(envelope.recipient for envelope in self.accepted)
 
 
-class Session_:
+class MailSession:
     """One connection to ``MailServer``."""
 
     usable = True
@@ -144,8 +145,6 @@ class Session_:
         self._server = server
 
     def send(self, envelope: Envelope, *, permit: Callable[[], bool]) -> Outcome:
-        from digest.values import Uncertain
-
         server = self._server
         with server.lock:
             server.seen[envelope.recipient] += 1
@@ -182,16 +181,18 @@ class Desk:
     clock: SystemClock = field(default_factory=SystemClock)
     writers: list[Writer] = field(default_factory=list)
 
-    def writer(self) -> Writer:
-        writer = Writer(self.newsroom.engine, self.clock, patience=3.0)
+    def writer(self, clock: Clock | None = None) -> Writer:
+        writer = Writer(self.newsroom.engine, clock or self.clock, patience=3.0)
         self.writers.append(writer)
         return writer
 
-    def outbox(self, policy: Policy | None = None, *, name: str = "", clock: object = None) -> SqlOutbox:
+    def outbox(
+        self, policy: Policy | None = None, *, name: str = "", clock: Clock | None = None
+    ) -> SqlOutbox:
         return SqlOutbox(
             self.newsroom.engine,
-            self.writer(),
-            clock or self.clock,  # type: ignore[arg-type]
+            self.writer(clock),
+            clock or self.clock,
             issue_id=self.newsroom.issue_id,
             list_id=self.newsroom.list_id,
             policy=policy or Policy(connections=4),

@@ -1,0 +1,236 @@
+"""The outbox of notices: mails to one person that are no issue, and that overtake issues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Table, case, literal, or_, select, text, update
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from digest.clock import Clock
+from digest.delivery.machine import Backlog, Claim, Notice, Policy, Tended, Verdict
+from digest.delivery.outbox import LEFT_IN_DOUBT, WAITING, backlog_of
+from digest.delivery.presence import is_dead, worker_name
+from digest.delivery.statements import LEASED, hot_statements
+from digest.delivery.verdicts import unsent
+from digest.delivery.writer import Writer
+from digest.models import DeliveryStatus, NoticeRow
+from digest.values import Recipient
+from subscribers.database import reading
+from subscribers.models import SubscriberRow, SubscriptionRow, SubscriptionStatus
+from subscribers.suppression import not_suppressed
+
+ROWS = cast(Table, NoticeRow.__table__)
+_leased = text(f"{ROWS.name}.{LEASED}")
+_CLAIMED = (
+    "id", "fence", "kind", "subscriber_id", "subscription_id", "issue_id", "editor", "language", "context",
+    "attempts", "created_at", "first_sent_at",
+)  # fmt: skip
+
+
+class NoticeOutbox:
+    """All notices that are due.
+
+    A notice in doubt is sent once more: a second confirm mail does less harm than none.
+
+    :param editors: their addresses, in the order of ``[newsletter] editors``; no row stores one.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        writer: Writer,
+        clock: Clock,
+        *,
+        policy: Policy,
+        editors: Sequence[str] = (),
+        name: str = "",
+    ) -> None:
+        self.name = name or worker_name()
+        self.policy = policy
+        self._reading = reading(engine)
+        self._writer = writer
+        self._clock = clock
+        self._editors = tuple(editors)
+        self._hot = hot_statements("notices", sqlite=engine.dialect.name == "sqlite")
+
+    def intend(self, claim: Claim, date: datetime) -> bool:
+        return self._writer.intend(self._hot, (claim.id, claim.fence, date))
+
+    def record(self, claim: Claim, verdict: Verdict) -> None:
+        self._writer.record(self._hot, (claim.id, claim.fence, verdict))
+
+    def release(self, claims: Iterable[Claim]) -> None:
+        for claim in claims:
+            self.record(claim, unsent(claim))
+
+    def settle(self) -> None:
+        self._writer.flush()
+
+    def claim(self, limit: int) -> Sequence[Claim]:
+        now = self._clock.now()
+        if not self._anything(now):
+            return []
+        again, fresh = self._writer.call(lambda session: self._take(session, limit, now))
+        return [*self._with_readers(again, resends=1), *self._with_readers(fresh, resends=0)]
+
+    def _anything(self, now: datetime) -> bool:
+        """Whether a claim is worth a transaction that writes: almost always not."""
+        with Session(self._reading) as session:
+            return session.scalar(select(ROWS.c.id).where(_due(now)).limit(1)) is not None
+
+    def _take(self, session: Session, limit: int, now: datetime) -> tuple[Sequence[Any], Sequence[Any]]:
+        session.execute(
+            update(ROWS)
+            .where(ROWS.c.status.in_(WAITING), ROWS.c.expires_at <= now)
+            .values(status=DeliveryStatus.EXPIRED, next_attempt_at=None)
+        )
+        doubtful = ROWS.c.status == DeliveryStatus.UNCERTAIN
+        return (
+            self._take_where(session, doubtful, limit, now),
+            self._take_where(session, ~doubtful, limit, now),
+        )
+
+    def _take_where(self, session: Session, condition: Any, limit: int, now: datetime) -> Sequence[Any]:
+        picked = (
+            select(ROWS.c.id)
+            .where(_due(now), condition)
+            .order_by(ROWS.c.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+            .cte("picked")
+        )
+        return session.execute(
+            update(ROWS)
+            .where(ROWS.c.id.in_(select(picked.c.id)))
+            .values(
+                status=DeliveryStatus.CLAIMED,
+                worker=self.name,
+                fence=ROWS.c.fence + 1,
+                lease_until=now + self.policy.lease,
+            )
+            .returning(*(ROWS.c[name] for name in _CLAIMED))
+        ).all()
+
+    def _with_readers(self, rows: Sequence[Any], *, resends: int) -> list[Claim]:
+        readers = self._readers([row.subscriber_id for row in rows if row.subscriber_id is not None])
+        left = self._unsubscribed([row.subscription_id for row in rows if row.subscription_id is not None])
+        claims = []
+        for row in rows:
+            recipient = self._editor(row) if row.editor is not None else readers.get(row.subscriber_id)
+            if recipient is None or row.subscription_id in left:
+                gone = Verdict(DeliveryStatus.SUPPRESSED, row.attempts)
+                self._writer.record(self._hot, (row.id, row.fence, gone))
+                continue
+            claims.append(
+                Claim(
+                    id=row.id,
+                    fence=row.fence,
+                    recipient=Recipient(
+                        subscriber_id=recipient.subscriber_id,
+                        subscription_id=row.subscription_id or 0,
+                        address=recipient.address,
+                        name=recipient.name,
+                        language=row.language or recipient.language,
+                        attributes=recipient.attributes,
+                    ),
+                    attempts=row.attempts,
+                    resends=resends,
+                    date=row.first_sent_at if resends else None,
+                    notice=Notice(
+                        kind=row.kind.value,
+                        language=row.language,
+                        context=row.context,
+                        issue_id=row.issue_id,
+                        created_at=row.created_at,
+                    ),
+                )
+            )
+        return claims
+
+    def _editor(self, row: Any) -> Recipient | None:
+        if not 0 <= row.editor < len(self._editors):
+            return None
+        return Recipient(subscriber_id=0, subscription_id=0, address=self._editors[row.editor])
+
+    def _readers(self, subscriber_ids: Sequence[int]) -> dict[int, Recipient]:
+        if not subscriber_ids:
+            return {}
+        # No audience: who asks to join is not confirmed yet. The suppressed get no notice either.
+        with Session(self._reading) as session:
+            people = session.scalars(
+                select(SubscriberRow).where(SubscriberRow.id.in_(subscriber_ids), not_suppressed())
+            ).all()
+        return {
+            person.id: Recipient(
+                subscriber_id=person.id,
+                subscription_id=0,
+                address=person.address,
+                name=person.name,
+                language=person.language,
+                attributes=person.attributes or {},
+            )
+            for person in people
+        }
+
+    def _unsubscribed(self, subscription_ids: Sequence[int]) -> set[int]:
+        if not subscription_ids:
+            return set()
+        with Session(self._reading) as session:
+            return set(
+                session.scalars(
+                    select(SubscriptionRow.id).where(
+                        SubscriptionRow.id.in_(subscription_ids),
+                        SubscriptionRow.status == SubscriptionStatus.UNSUBSCRIBED,
+                    )
+                )
+            )
+
+    def tend(self) -> Tended:
+        now = self._clock.now()
+        self._writer.call(lambda session: self._tend(session, now))
+        return Tended()
+
+    def _tend(self, session: Session, now: datetime) -> None:
+        session.execute(
+            update(ROWS)
+            .where(_leased, ROWS.c.lease_until > now, ROWS.c.worker == self.name)
+            .values(lease_until=now + self.policy.lease)
+        )
+        holders = session.scalars(select(ROWS.c.worker).where(_leased).distinct()).all()
+        dead = [holder for holder in holders if holder != self.name and is_dead(holder)]
+        sending = ROWS.c.status == DeliveryStatus.SENDING
+        session.execute(
+            update(ROWS)
+            .where(_leased, (ROWS.c.lease_until <= now) | ROWS.c.worker.in_(dead))
+            .values(
+                status=case((sending, DeliveryStatus.UNCERTAIN.value), else_=DeliveryStatus.QUEUED.value),
+                next_attempt_at=case(
+                    (sending, literal(now + self.policy.doubt, ROWS.c.next_attempt_at.type)), else_=None
+                ),
+                reply=case((sending, LEFT_IN_DOUBT), else_=ROWS.c.reply),
+                lease_until=None,
+            )
+        )
+
+    def standing(self) -> Tended:
+        return Tended()
+
+    def pause(self, reason: str) -> None:
+        """Notices are not paused: one refused by the server is deferred or refused by itself."""
+
+    def backlog(self) -> Backlog:
+        with Session(self._reading) as session:
+            return backlog_of(session, ROWS, literal(True), self._clock.now())  # noqa: FBT003
+
+
+def _due(now: datetime) -> Any:
+    """Waiting and due, or in doubt for long enough."""
+    return (
+        ROWS.c.status.in_((*WAITING, DeliveryStatus.UNCERTAIN))
+        & or_(ROWS.c.next_attempt_at.is_(None) & ROWS.c.status.in_(WAITING), ROWS.c.next_attempt_at <= now)
+        & or_(ROWS.c.expires_at.is_(None), ROWS.c.expires_at > now, ROWS.c.status.in_(WAITING))
+    )
