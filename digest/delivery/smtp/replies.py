@@ -32,7 +32,7 @@ _QUEUE_IDS = tuple(
 )
 
 
-class Lost(Exception):
+class SessionError(Exception):
     """The session cannot go on. ``timed_out``: the server kept silent, rather than hung up or babbled."""
 
     def __init__(self, reason: str, *, timed_out: bool = False) -> None:
@@ -79,7 +79,7 @@ class ReplyReader:
         self._poll.register(sock, select.POLLIN)
 
     def read(self, seconds: float) -> Reply:
-        """The next reply, within ``seconds`` from now in all. Raises ``Lost``."""
+        """The next reply, within ``seconds`` from now in all. Raises ``SessionError``."""
         deadline = 0.0
         lines: list[bytes] = []
         size = 0
@@ -87,7 +87,7 @@ class ReplyReader:
             line, newline, rest = self._buffer.partition(b"\n")
             if not newline:
                 if size + len(self._buffer) > LONGEST_REPLY:
-                    raise Lost("the reply has no end")
+                    raise SessionError("the reply has no end")
                 deadline = deadline or self._monotonic() + seconds
                 self._more(deadline)
                 continue
@@ -95,12 +95,12 @@ class ReplyReader:
             size += len(line)
             found = _LINE.fullmatch(line.rstrip(b"\r"))
             if found is None or (lines and found[1] != lines[0][:3]):
-                raise Lost(f"not a reply: {_printable(line)[:100]!r}")
+                raise SessionError(f"not a reply: {_printable(line)[:100]!r}")
             lines.append(found[0])
             if found[2] != b"-":
                 return Reply(int(found[1]), _text(lines), tuple(lines))
             if len(lines) >= MOST_LINES or size > LONGEST_REPLY:
-                raise Lost("the reply has no end")
+                raise SessionError("the reply has no end")
 
     @property
     def buffered(self) -> bool:
@@ -126,17 +126,17 @@ class ReplyReader:
         return True
 
     def _more(self, deadline: float) -> None:
+        if self._monotonic() >= deadline:
+            raise SessionError("no reply in time", timed_out=True)
         try:
             received = self._socket.recv(8192)
         except TimeoutError:
-            received = None
+            return  # the socket's own limit is shorter than that of the final dot
         except OSError as error:
-            raise Lost(error.strerror or str(error)) from error
-        if received == b"":
-            raise Lost("the server closed the connection")
-        if self._monotonic() >= deadline:
-            raise Lost("no reply in time", timed_out=True)
-        self._buffer += received or b""
+            raise SessionError(error.strerror or str(error)) from error
+        if not received:
+            raise SessionError("the server closed the connection")
+        self._buffer += received
 
 
 def _would_block(error: OSError) -> bool:

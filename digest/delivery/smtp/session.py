@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from digest.delivery.smtp.replies import Lost, Reply, ReplyReader
+from digest.delivery.smtp.replies import Reply, ReplyReader, SessionError
 from digest.errors import AuthenticationFailed, ServerUnavailable
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ _SERVICE_READY: Final = 220
 _AUTHENTICATED: Final = 235
 _GO_ON: Final = 334
 _TOKEN_SECONDS: Final = 30
-_TLS_REMEDY: Final = "check host name, port and certificate; [smtp] ca_file names an own authority's"
 
 
 class Session(smtplib.SMTP):
@@ -37,12 +36,12 @@ class Session(smtplib.SMTP):
         self.replies = ReplyReader(sock, self._monotonic)
 
     def getreply(self) -> tuple[int, bytes]:
-        """The next reply as the standard library wants it. Raises ``Lost``."""
+        """The next reply as the standard library wants it. Raises ``SessionError``."""
         reply = self.replies.read(self.server.timeout)
         return reply.code, b"\n".join(line[4:] for line in reply.lines)
 
     def ask(self, command: str) -> Reply:
-        """Send one line and return its reply. Raises ``Lost``."""
+        """Send one line and return its reply. Raises ``SessionError``."""
         self.putcmd(command)
         return self.replies.read(self.server.timeout)
 
@@ -65,7 +64,7 @@ class Session(smtplib.SMTP):
             # What came before the handshake was put in by somebody in between (CVE-2011-0411).
             raise AuthenticationFailed(f"{self.server.address}: plain text was slipped in before TLS")
         if self.sock is None:
-            raise Lost("the connection is closed")
+            raise SessionError("the connection is closed")
         self._attach(context.wrap_socket(self.sock, server_hostname=self.server.host))
         self.ehlo_resp = None
         self.helo_resp = None
@@ -118,45 +117,55 @@ def open_session(
     :raises ServerUnavailable: no connection, no greeting, or not now.
     :raises AuthenticationFailed: TLS or log-in failed; nothing was sent in plain text instead.
     """
-    sock: socket.socket | None = None
     try:
         sock = _connect(server)
-        if server.tls == "implicit" and context is not None:
-            sock = context.wrap_socket(sock, server_hostname=server.host)
-        session = Session(server, sock, monotonic)
-        reply = session.replies.read(server.timeout)
-        if reply.code != _SERVICE_READY:
-            raise _unavailable(server, reply)
-        session.greet()
-        if context is not None and server.tls in {"required", "optional"}:
-            if session.has_extn("starttls"):
-                session.secure(context)
-                sock = session.sock
-            elif server.tls == "required":
-                raise AuthenticationFailed(
-                    f"{server.address} does not offer STARTTLS",
-                    remedy="use port 465 (smtps://), or starttls=never for a server on your own network",
-                )
-        if server.user:
-            _keep_secrets(server, sock)
-            session.log_in(access_token)
+        try:
+            if server.tls == "implicit" and context is not None:
+                sock = context.wrap_socket(sock, server_hostname=server.host)
+            session = Session(server, sock, monotonic)
+        except BaseException:
+            sock.close()
+            raise
+        try:
+            _introduce(session, context, access_token)
+        except BaseException:
+            session.close()
+            raise
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
-        raise _closing(sock, ServerUnavailable(f"{server.address} hung up during TLS")) from error
+        raise ServerUnavailable(f"{server.address} hung up during TLS") from error
     except ssl.SSLError as error:
         why = getattr(error, "verify_message", "") or error.reason or str(error)
-        problem = AuthenticationFailed(f"{server.address}: TLS failed: {why}", remedy=_TLS_REMEDY)
-        raise _closing(sock, problem) from error
-    except (Lost, smtplib.SMTPException) as error:
-        raise _closing(sock, ServerUnavailable(f"{server.address}: {error}")) from error
+        raise AuthenticationFailed(
+            f"{server.address}: TLS failed: {why}",
+            remedy="check host name, port and certificate; [smtp] ca_file names an own authority's",
+        ) from error
+    except (SessionError, smtplib.SMTPException) as error:
+        raise ServerUnavailable(f"{server.address}: {error}") from error
     except OSError as error:
         why = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or str(error)
-        problem2 = ServerUnavailable(
+        raise ServerUnavailable(
             f"{server.address}: {why}", remedy="is the mail server running? check [smtp] or DIGEST_SMTP_URL"
-        )
-        raise _closing(sock, problem2) from error
-    except BaseException as error:
-        raise _closing(sock, error) from error.__cause__
+        ) from error
     return session
+
+
+def _introduce(session: Session, context: ssl.SSLContext | None, access_token: str) -> None:
+    server = session.server
+    reply = session.replies.read(server.timeout)
+    if reply.code != _SERVICE_READY:
+        raise _unavailable(server, reply)
+    session.greet()
+    if context is not None and server.tls in {"required", "optional"}:
+        if session.has_extn("starttls"):
+            session.secure(context)
+        elif server.tls == "required":
+            raise AuthenticationFailed(
+                f"{server.address} does not offer STARTTLS",
+                remedy="use port 465 (smtps://), or starttls=never for a server on your own network",
+            )
+    if server.user:
+        _keep_secrets(session)
+        session.log_in(access_token)
 
 
 def tls_context(server: SmtpServer) -> ssl.SSLContext | None:
@@ -202,8 +211,9 @@ def _connect(server: SmtpServer) -> socket.socket:
     return sock
 
 
-def _keep_secrets(server: SmtpServer, sock: socket.socket | None) -> None:
-    if not isinstance(sock, ssl.SSLSocket) and not server.is_loopback:
+def _keep_secrets(session: Session) -> None:
+    server = session.server
+    if not isinstance(session.sock, ssl.SSLSocket) and not server.is_loopback:
         raise AuthenticationFailed(
             f"{server.address}: the password would go over the network in plain text",
             remedy="set starttls to required, or use smtps://",
@@ -225,9 +235,3 @@ def _unavailable(server: SmtpServer, reply: Reply) -> ServerUnavailable:
 
 def _base64(secret: str) -> str:
     return b64encode(secret.encode("utf-8")).decode("ascii")
-
-
-def _closing[E: BaseException](sock: socket.socket | None, error: E) -> E:
-    if sock is not None:
-        sock.close()
-    return error
