@@ -1,0 +1,1 @@
+"""Where articles come from: fetched safely, read in worker processes, cleaned, and stored once."""
