@@ -37,6 +37,7 @@ COMMANDS: dict[str, Entry] = {
     "pause": Entry("digest.cli.send", "pause", "Stop sending an issue, from any terminal.", DAILY),
     "resume": Entry("digest.cli.send", "resume", "Let a paused issue go on.", DAILY),
     "run": Entry("digest.cli.run", "run", "Fetch, build, check and send: what cron calls.", DAILY),
+    "stats": Entry("digest.cli.stats", "stats", "What became of issues: delivered, bounced, left.", DAILY),
     "subscribers": Entry("digest.cli.subscribers", "app", "People: add, import, export, erase.", PEOPLE),
     "lists": Entry("digest.cli.lists", "app", "Mailing lists.", PEOPLE),
     "segments": Entry("digest.cli.segments", "app", "Filters on subscribers.", PEOPLE),
