@@ -224,7 +224,7 @@ class NoticeOutbox:
 
     def backlog(self) -> Backlog:
         with Session(self._reading) as session:
-            return backlog_of(session, ROWS, literal(True), self._clock.now())  # noqa: FBT003
+            return backlog_of(session, ROWS, literal(True), self._clock.now())
 
 
 def _due(now: datetime) -> Any:

@@ -7,8 +7,6 @@ import queue
 import random
 import threading
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from digest.clock import Clock
 from digest.delivery.machine import Claim, Composer, Outbox, Policy, Verdict
@@ -16,7 +14,7 @@ from digest.delivery.server import ServerHealth
 from digest.delivery.suspicion import Suspicion
 from digest.delivery.verdicts import judge, unsent
 from digest.errors import AuthenticationFailed, ServerUnavailable, TransportError
-from digest.mail.judgement import Kind, Stage, judge_reply
+from digest.mail.judgement import Stage, judge_reply
 from digest.models import DeliveryStatus
 from digest.values import (
     Accepted,
@@ -35,14 +33,6 @@ LOGIN_NEEDED = frozenset({530, 534, 535, 538})  # RFC 4954, section 6
 
 Waiting = tuple[Outbox, Composer, Claim]
 Suspect = tuple[Outbox, Claim, Verdict]
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a server says that an address is invalid."""
-
-    reason: str
-    reply: str
 
 
 class _Permit:
@@ -72,7 +62,6 @@ class Senders:
         policy: Policy,
         *,
         chance: random.Random,
-        condemn: Callable[[Claim, Refusal], None] | None,
         idle: float,
         copies: int,
     ) -> None:
@@ -81,7 +70,6 @@ class Senders:
         self._clock = clock
         self._policy = policy
         self._chance = chance
-        self._condemn = condemn
         self._idle_seconds = idle
         self._ready: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._low = max(8, 4 * policy.connections)
@@ -256,22 +244,22 @@ class Senders:
                     home.record(suspect, refusal)
                     self.outcomes.append(refusal.status)
             case Refused(blame=Blame.RECIPIENT, code=code, enhanced=enhanced, reply=reply):
-                judgement = judge_reply(code, enhanced, reply, stage=Stage.RCPT)
-                if judgement.alarm:
+                if judge_reply(code, enhanced, reply, stage=Stage.RCPT).alarm:
                     return self._suspect(outbox, claim, verdict)
-                if judgement.kind is Kind.HARD and self._condemn is not None:
-                    self._condemn(claim, Refusal(judgement.reason.value, verdict.reply))
             case Refused(blame=Blame.MESSAGE):
-                return self._suspect(outbox, claim, verdict)
+                if claim.notice is None:
+                    return self._suspect(outbox, claim, verdict)
+            case Refused(code=code) if code in LOGIN_NEEDED:
+                self.fatal = AuthenticationFailed(
+                    f"the mail server wants a log-in: {verdict.reply}", remedy="set DIGEST_SMTP_URL"
+                )
+                self.hungry.set()
+                verdict = unsent(claim)
             case Refused(blame=Blame.SENDER):
                 self._halt(f"the server refuses our sender: {verdict.reply}")
                 verdict = unsent(claim)
-            case Refused(code=code):
-                if code in LOGIN_NEEDED:
-                    self.fatal = AuthenticationFailed(f"the mail server wants a log-in: {verdict.reply}")
-                    self.hungry.set()
-                else:
-                    self._health.trouble(verdict.reply)
+            case Refused():
+                self._health.trouble(verdict.reply)
                 verdict = unsent(claim)
             case Deferred(blame=Blame.CONNECTION | Blame.SENDER, code=code, reply=reply):
                 self._health.trouble(f"{code} {reply}" if code else reply)

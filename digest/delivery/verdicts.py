@@ -11,6 +11,7 @@ from digest.models import DeliveryStatus
 from digest.values import Accepted, Blame, Deferred, Outcome, Refused, Uncertain, Withheld
 
 LONGEST_REPLY = 500  # characters that are stored
+IN_REPLY_TO_DOT = " (in reply to end of DATA)"  # as Postfix says it: whoever judges the reply reads the step
 
 _ADDRESS = re.compile(r"<?[^\s<>()\[\]:;,\"]{1,128}@[^\s<>()\[\]:;,\"]{1,255}>?")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -45,8 +46,9 @@ def judge(outcome: Outcome, claim: Claim, *, now: datetime, policy: Policy, chan
                 next_attempt_at=now + policy.doubt if again else None,
                 reply=redact(reason),
             )
-        case Refused(code=code, reply=reply):
-            return Verdict(DeliveryStatus.REFUSED, claim.attempts + 1, reply=_told(code, reply))
+        case Refused(code=code, reply=reply, blame=blame):
+            told = _told(code, reply) + (IN_REPLY_TO_DOT if blame is Blame.MESSAGE else "")
+            return Verdict(DeliveryStatus.REFUSED, claim.attempts + 1, reply=told)
         case Deferred(code=code, reply=reply, blame=Blame.RECIPIENT | Blame.MESSAGE):
             attempts = claim.attempts + 1
             due = now + retry_delay(attempts, policy, chance)

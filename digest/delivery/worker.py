@@ -14,7 +14,7 @@ from enum import StrEnum
 from digest.clock import Clock
 from digest.delivery.machine import Backlog, Claim, Composer, Outbox, Policy, Standing, Verdict
 from digest.delivery.pace import NoLimit, Pace
-from digest.delivery.senders import Refusal, Senders
+from digest.delivery.senders import Senders
 from digest.delivery.server import ServerHealth
 from digest.errors import DatabaseUnusable, DigestError
 from digest.models import DeliveryStatus
@@ -79,7 +79,6 @@ class Worker:
     """Delivers the lanes' copies through ``policy.connections`` connections.
 
     :param lanes: in order of precedence; the last one is the issue's.
-    :param condemn: is told of an address that a server says is invalid, and suppresses it.
     :param stop: set to end soon: what is on the wire is finished, the rest is given back.
     """
 
@@ -92,7 +91,6 @@ class Worker:
         *,
         pace: Pace | None = None,
         domain_pace: Callable[[str], Pace] | None = None,
-        condemn: Callable[[Claim, Refusal], None] | None = None,
         chance: random.Random | None = None,
         progress: Progress | None = None,
         stop: threading.Event | None = None,
@@ -122,7 +120,6 @@ class Worker:
             clock,
             policy,
             chance=chance,
-            condemn=condemn,
             idle=self._habits.idle,
             copies=copies,
         )

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from digest.delivery.machine import Claim, Policy
-from digest.delivery.senders import Refusal
 from digest.delivery.verdicts import redact
 from digest.delivery.worker import End, Habits
 from digest.errors import AuthenticationFailed, ServerUnavailable
@@ -24,28 +23,33 @@ def only(number: int, outcome: Outcome):  # type: ignore[no-untyped-def]
     )
 
 
-def test_an_invalid_address_is_refused_and_condemned(newsroom: Newsroom, desk: Desk) -> None:
+def test_a_refused_reader_is_refused_and_nobody_else(newsroom: Newsroom, desk: Desk) -> None:
     newsroom.readers(10)
     newsroom.enqueue()
-    condemned: list[tuple[Claim, Refusal]] = []
     refusal = Refused(550, "5.1.1 <reader3@example.org>: user unknown", "5.1.1", Blame.RECIPIENT)
-    run = desk.worker(
-        MailServer(only(3, refusal)), condemn=lambda claim, why: condemned.append((claim, why))
-    ).run()
+    run = desk.worker(MailServer(only(3, refusal))).run()
     assert run.end is End.DONE
+    assert newsroom.statuses() == {"sent": 9, "refused": 1}
     assert newsroom.row(3).status is DeliveryStatus.REFUSED
-    assert [claim.recipient.subscriber_id for claim, _ in condemned] == [3]
     assert "@" not in newsroom.row(3).reply
 
 
-def test_a_full_mailbox_condemns_nobody(newsroom: Newsroom, desk: Desk) -> None:
-    newsroom.readers(10)
-    newsroom.enqueue()
-    condemned: list[Claim] = []
-    refusal = Refused(552, "5.2.2 mailbox full", "5.2.2", Blame.RECIPIENT)
-    desk.worker(MailServer(only(3, refusal)), condemn=lambda claim, why: condemned.append(claim)).run()
-    assert newsroom.row(3).status is DeliveryStatus.REFUSED
-    assert condemned == []
+def test_a_reply_to_the_dot_is_told_from_one_about_the_address() -> None:
+    import random
+
+    from digest.delivery.verdicts import judge
+    from digest.mail.judgement import Kind, judge_reply
+    from digest.values import Recipient
+
+    claim = Claim(1, 1, Recipient(subscriber_id=1, subscription_id=1, address="a@example.org"))
+    kinds = {}
+    for blame in (Blame.RECIPIENT, Blame.MESSAGE):
+        verdict = judge(
+            Refused(550, "user unknown", blame=blame),
+            claim, now=datetime.now(UTC), policy=Policy(), chance=random.Random(1),
+        )  # fmt: skip
+        kinds[blame] = judge_reply(0, "", verdict.reply).kind
+    assert kinds == {Blame.RECIPIENT: Kind.HARD, Blame.MESSAGE: Kind.SOFT}
 
 
 def test_a_greylisted_copy_waits_and_counts_an_attempt(newsroom: Newsroom, desk: Desk) -> None:
