@@ -1,4 +1,4 @@
-"""A mail server of the tests' own that does as it is told: right, wrong, slow or lying; it records what it took.
+"""A mail server of the tests' own that does as it is told: right, slow or lying; it records what it took.
 
 ``ScriptedServer(decide)`` asks ``decide(stage, transaction)`` before each answer; None is the right answer.
 ``faults(seed, …)`` is a ``decide`` for storms: the same seed gives the same faults to the same visits.
@@ -77,7 +77,7 @@ Action = Say | Raw | Wait | Drop | HalfClose | Silence
 
 @dataclass
 class Transaction:
-    """What is known of one message so far. ``visit`` counts the times this recipient was named to the server."""
+    """What is known of one message so far. ``visit`` counts how often this recipient was named."""
 
     connection: int = 0
     command: str = ""
@@ -104,7 +104,7 @@ class Taken:
 Decide = Callable[[Stage, Transaction], Action | None]
 
 
-class _Gone(Exception):
+class _GoneError(Exception):
     pass
 
 
@@ -176,7 +176,7 @@ class ScriptedServer:
             if self.implicit and self.context:
                 sock = self.context.wrap_socket(sock, server_side=True)
             _Peer(self, sock, number).serve()
-        except (_Gone, OSError):
+        except (_GoneError, OSError):
             pass
         finally:
             with self._lock:
@@ -313,7 +313,7 @@ class _Peer:
             case Drop(reset=reset):
                 if reset:
                     self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                raise _Gone
+                raise _GoneError
             case HalfClose():
                 self.sock.shutdown(socket.SHUT_WR)
                 self.drain()
@@ -329,7 +329,7 @@ class _Peer:
     def drain(self) -> None:
         while self.sock.recv(65536):
             pass
-        raise _Gone
+        raise _GoneError
 
     def line(self) -> str:
         while b"\n" not in self.buffer:
@@ -349,7 +349,7 @@ class _Peer:
     def more(self) -> None:
         received = self.sock.recv(1 << 18)
         if not received:
-            raise _Gone
+            raise _GoneError
         self.buffer += received
 
     @staticmethod
@@ -393,7 +393,7 @@ def fault_of(seed: int, recipient: str, visit: int, rates: Mapping[Fault, float]
 
 
 def faults(seed: int, rates: Mapping[Fault, float] = FAULTS, *, slow: float = 0.05) -> Decide:
-    """A ``decide`` for storms. ``drop-after`` and ``garbage`` take the message and leave its sender in doubt."""
+    """A ``decide`` for storms. ``drop-after`` and ``garbage`` take the message, and leave a doubt."""
 
     def decide(stage: Stage, transaction: Transaction) -> Action | None:
         if stage not in {"rcpt", "body", "dot"} or not transaction.recipient:
