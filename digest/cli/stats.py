@@ -149,5 +149,6 @@ def _page(issues: list[IssueFigures]) -> str:
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
-        f"<title>Issues in numbers</title><style>{style}</style><h1>Issues in numbers</h1>{''.join(charts)}</html>\n"
+        f"<title>Issues in numbers</title><style>{style}</style>"
+        f"<h1>Issues in numbers</h1>{''.join(charts)}</html>\n"
     )
