@@ -26,7 +26,7 @@ class Typography:
 
 
 _SERIF = "Georgia, 'Times New Roman', serif"
-_SANS = "-apple-system, BlinkMacSystemFont, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
+_SANS = "-apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
 
 
 def _larger(headline_font: str, text_font: str, line: float, headline_line: float = 1.4) -> Typography:
