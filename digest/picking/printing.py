@@ -91,7 +91,6 @@ def _item(pick: Pick, text: Text, limit: int, source: Source | None) -> Item:
             body=text.body,
             language=text.language,
             limit=limit,
-            origin=str(text.origins.get("summary", "")),
         ),
         url=text.url,
         picture=None if source and source.images == "none" else text.picture,
