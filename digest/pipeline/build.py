@@ -153,25 +153,7 @@ class _Build:
 
     def _pick(self, existing: IssueRow | None) -> Picked:
         session, rules, now = self._session, self._rules, self._now
-        held: list[Item] = []
-        dropped: set[int] = set()
-        if existing is not None:
-            held = [item for item in load_items(session, existing.id) if item.locked]
-            dropped = {
-                item.story_id for item in load_items(session, existing.id, dropped=True) if item.story_id
-            }
-        allowed = page_window(session, self._edition, rules, now=now)
-        candidates = [
-            replace(candidate, hidden=True) if candidate.story_id in dropped else candidate
-            for candidate in load_candidates(
-                session,
-                ledger=self._edition.ledger,
-                since=now - max(allowed, rules.dont_miss.max_age, LONGEST_WINDOW),
-                now=now,
-                own_issue=existing.id if existing is not None else None,
-            )
-        ]
-        page = pick_page(candidates, rules, now=now, window=allowed, held=held)
+        page, held = pick_for(session, self._edition, rules, existing, now=now)
         printables = load_printables(session, [pick.candidate.id for pick in page.picks])
         items = print_items(
             page.picks, printables, rules.teasers, sources={s.name: s for s in self._settings.file.sources}
@@ -256,6 +238,37 @@ class _Build:
             for section in self._edition.sections
             if section.key not in fresh
         ]
+
+
+def pick_for(
+    session: Session,
+    edition: EditionSettings,
+    rules: Rules,
+    existing: IssueRow | None,
+    *,
+    now: datetime,
+    as_of: bool = False,
+) -> tuple[Page, list[Item]]:
+    """What the rules pick at ``now`` beside the items that hands hold in the ``existing`` issue, and
+    those items. ``as_of`` looks back: what came later is left out."""
+    held: list[Item] = []
+    dropped: set[int] = set()
+    if existing is not None:
+        held = [item for item in load_items(session, existing.id) if item.locked]
+        gone = load_items(session, existing.id, dropped=True)
+        dropped = {item.story_id for item in gone if item.story_id is not None}
+    allowed = page_window(session, edition, rules, now=now)
+    candidates = load_candidates(
+        session,
+        ledger=edition.ledger,
+        since=now - max(allowed, rules.dont_miss.max_age, LONGEST_WINDOW),
+        now=now,
+        own_issue=existing.id if existing is not None else None,
+        as_of=as_of,
+    )
+    if dropped:
+        candidates = [replace(one, hidden=True) if one.story_id in dropped else one for one in candidates]
+    return pick_page(candidates, rules, now=now, window=allowed, held=held), held
 
 
 def page_window(session: Session, edition: EditionSettings, rules: Rules, *, now: datetime) -> timedelta:

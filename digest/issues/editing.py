@@ -1,0 +1,361 @@
+"""The editor's hand in an unsent issue: words, new items, places, drops.
+
+Every edit locks what it touches, so that a rebuild keeps it; carries its actor and time; makes the
+issue's version grow; and takes an approval back, because what was approved is no longer what is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from digest.errors import IssueError, StaleEdit
+from digest.issues.events import record
+from digest.issues.finding import issue_row
+from digest.issues.lifecycle import must_be_unsent
+from digest.models import IssueItemRow, IssueRow, IssueStatus, LedgerEntryRow, LedgerState
+from digest.values import ItemKind, Origin, SectionHeading, Slot
+
+LONGEST = {"headline": 300, "teaser": 5000, "label": 60, "subject": 200, "preheader": 250, "url": 2000}
+"""Code points that an edited field may have."""
+
+ONE_LINE = frozenset(LONGEST) - {"teaser"}
+INSERTABLE = (ItemKind.INTRO, ItemKind.NOTE, ItemKind.SPONSOR, ItemKind.EVENT, ItemKind.CORRECTION)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an item stands or is to stand; ``position`` counts from 1, 0 is the end."""
+
+    slot: Slot
+    section: str = ""
+    position: int = 0
+
+
+def place_from(text: str, headings: Sequence[SectionHeading]) -> Place:
+    """``SLOT/POS`` or ``SLOT`` as a place; a slot is ``top``, ``lead``, ``dont-miss``, ``sponsor``,
+    ``corrections``, ``bottom`` or the key of one of ``headings``. Raises ``IssueError``."""
+    name, slash, position = text.strip().rpartition("/")
+    if not slash:
+        name, position = position, "0"
+    if not (position.isascii() and position.isdigit()) or (slash and int(position) < 1) or len(position) > 6:
+        raise IssueError(
+            f"{text!r} is no place: {position!r} is no position", remedy="write SLOT/POS, POS from 1"
+        )
+    slots = {slot.value.replace("_", "-"): slot for slot in Slot if slot is not Slot.SECTION}
+    key = name.strip()
+    if key.replace("_", "-") in slots:
+        return Place(slots[key.replace("_", "-")], "", int(position))
+    keys = [heading.key for heading in headings]
+    if key in keys:
+        return Place(Slot.SECTION, key, int(position))
+    raise IssueError(f"{key!r} is no slot and no section", remedy=f"known: {', '.join([*slots, *keys])}")
+
+
+def edit_issue(
+    session: Session,
+    issue_id: int,
+    *,
+    now: datetime,
+    actor: str = "",
+    version: int | None = None,
+    subject: str | None = None,
+    preheader: str | None = None,
+) -> IssueRow:
+    """Change subject or preheader.
+
+    Raises ``UnknownIssue``, ``IssueLocked``, ``StaleEdit``, ``IssueError``.
+    """
+    row = _open(session, issue_id, version)
+    for name, text in (("subject", subject), ("preheader", preheader)):
+        if text is None:
+            continue
+        line = _text(name, text)
+        if not line:
+            raise IssueError(f"the {name} of issue {row.id} cannot be empty")
+        _change(
+            session, row, "edited", now=now, actor=actor, field=name, before=getattr(row, name), after=line
+        )
+        setattr(row, name, line)
+        row.locked = sorted({*row.locked, name})
+    return row
+
+
+def edit_item(
+    session: Session,
+    issue_id: int,
+    item_id: int,
+    *,
+    now: datetime,
+    actor: str = "",
+    version: int | None = None,
+    headline: str | None = None,
+    teaser: str | None = None,
+    url: str | None = None,
+    label: str | None = None,
+) -> IssueRow:
+    """Change an item's words. Raises as :func:`edit_issue`, and ``IssueError`` for an unknown item."""
+    row = _open(session, issue_id, version)
+    item = _item(session, row, item_id)
+    for name, text in (("headline", headline), ("teaser", teaser), ("url", url), ("label", label)):
+        if text is None:
+            continue
+        line = _text(name, text)
+        if name == "url":
+            line = _address(line) if line else ""
+        if name == "headline" and not line and item.kind is ItemKind.STORY:
+            raise IssueError(
+                f"the headline of item {item.id} cannot be empty",
+                remedy=f"`digest issue drop {row.id} {item.id}` takes it out",
+            )
+        before = getattr(item, name) or ""
+        setattr(item, name, line or None if name == "url" else line)
+        _change(
+            session, row, "edited", now=now, actor=actor, item=item.id, field=name, before=before, after=line
+        )
+    _lock(item, now=now, actor=actor)
+    return row
+
+
+def insert_item(
+    session: Session,
+    issue_id: int,
+    *,
+    kind: ItemKind,
+    place: Place,
+    heading: SectionHeading | None = None,
+    now: datetime,
+    actor: str = "",
+    version: int | None = None,
+    headline: str = "",
+    text: str = "",
+    url: str = "",
+    image: str = "",
+    label: str = "",
+) -> int:
+    """Put an item without an article into the issue; its number. Raises as :func:`edit_issue`."""
+    row = _open(session, issue_id, version)
+    if kind not in INSERTABLE:
+        raise IssueError(
+            f"an item of kind {kind} cannot be inserted", remedy=f"kinds: {', '.join(INSERTABLE)}"
+        )
+    if not headline.strip() and not text.strip():
+        raise IssueError("an item needs a headline or a text")
+    if place.slot in {Slot.LEAD, Slot.DONT_MISS} and kind is ItemKind.SPONSOR:
+        raise IssueError(f"a sponsor's item cannot stand in {place.slot.value.replace('_', '-')}")
+    _with_heading(row, heading)
+    item = IssueItemRow(
+        issue_id=row.id,
+        kind=kind,
+        slot=place.slot,
+        section=place.section,
+        headline=_text("headline", headline),
+        teaser=_text("teaser", text),
+        url=_address(url) if url else None,
+        picture={"url": _address(image), **_PLAIN_PICTURE} if image else None,
+        label=_text("label", label) or ("Sponsored" if kind is ItemKind.SPONSOR else ""),
+        language=row.language,
+        origin=Origin.HAND,
+    )
+    _lock(item, now=now, actor=actor)
+    session.add(item)
+    session.flush()
+    _put(session, row, item, place, now=now, actor=actor)
+    _change(session, row, "inserted", now=now, actor=actor, item=item.id, kind=kind.value, to=_name(place))
+    return item.id
+
+
+def move_item(
+    session: Session,
+    issue_id: int,
+    item_id: int,
+    place: Place,
+    *,
+    heading: SectionHeading | None = None,
+    now: datetime,
+    actor: str = "",
+    version: int | None = None,
+) -> IssueRow:
+    """Move an item to a place; the others make room. A story moved to the lead sends the old lead back to
+    its section. Raises as :func:`edit_issue`."""
+    row = _open(session, issue_id, version)
+    item = _item(session, row, item_id)
+    _with_heading(row, heading)
+    _lock(item, now=now, actor=actor)
+    _put(session, row, item, place, now=now, actor=actor)
+    _change(session, row, "moved", now=now, actor=actor, item=item.id, to=_name(place))
+    return row
+
+
+def drop_item(
+    session: Session,
+    issue_id: int,
+    item_id: int,
+    *,
+    now: datetime,
+    actor: str = "",
+    version: int | None = None,
+    reason: str = "",
+) -> IssueRow:
+    """Take an item out: a rebuild leaves it out, and its story is free for other issues."""
+    row = _open(session, issue_id, version)
+    drop(session, row, _item(session, row, item_id), now=now, actor=actor, reason=reason)
+    return row
+
+
+def drop(
+    session: Session, row: IssueRow, item: IssueItemRow, *, now: datetime, actor: str = "", reason: str = ""
+) -> None:
+    """Take the item out of the issue, whatever the issue's status is: the callers know why they may."""
+    item.dropped = True
+    _lock(item, now=now, actor=actor)
+    if item.story_id is not None:
+        session.execute(
+            delete(LedgerEntryRow)
+            .where(
+                LedgerEntryRow.issue_id == row.id,
+                LedgerEntryRow.story_id == item.story_id,
+                LedgerEntryRow.state == LedgerState.RESERVED,
+            )
+            .execution_options(synchronize_session=False)
+        )
+    session.flush()
+    _renumber(_shelf(session, row, item.slot, item.section))
+    _change(
+        session, row, "dropped", now=now, actor=actor, item=item.id, headline=item.headline, reason=reason
+    )
+
+
+def known_headings(row: IssueRow, sections: Sequence[SectionHeading]) -> list[SectionHeading]:
+    """The sections that an item may be moved to: the issue's own and its edition's."""
+    own = {
+        entry["key"]: SectionHeading(entry["key"], entry["name"], entry["layout"]) for entry in row.sections
+    }
+    return [*own.values(), *(heading for heading in sections if heading.key not in own)]
+
+
+_PLAIN_PICTURE = {"alt": "", "credit": "", "width": None, "height": None, "weight": None}
+
+
+def _open(session: Session, issue_id: int, version: int | None) -> IssueRow:
+    row = issue_row(session, issue_id, lock=True)
+    must_be_unsent(row)
+    if version is not None and version != row.version:
+        raise StaleEdit(
+            f"issue {row.id} was changed meanwhile: it is at version {row.version}, you saw {version}",
+            remedy="look at it again, then repeat the edit",
+        )
+    return row
+
+
+def _change(
+    session: Session, row: IssueRow, action: str, *, now: datetime, actor: str, **detail: Any
+) -> None:
+    row.version += 1
+    if row.status is IssueStatus.APPROVED:
+        row.status = IssueStatus.BUILT
+        row.approved_at, row.approved_by = None, ""
+        record(session, row.id, "approval-taken-back", now=now, actor=actor)
+    record(session, row.id, action, now=now, actor=actor, **detail)
+
+
+def _lock(item: IssueItemRow, *, now: datetime, actor: str) -> None:
+    item.locked = True
+    item.actor = actor
+    item.edited_at = now
+
+
+def _item(session: Session, row: IssueRow, item_id: int) -> IssueItemRow:
+    item = session.get(IssueItemRow, item_id) if 0 < item_id < 2**63 else None
+    if item is None or item.issue_id != row.id or item.dropped:
+        raise IssueError(
+            f"issue {row.id} has no item {item_id}", remedy=f"`digest issue show {row.id}` shows them"
+        )
+    return item
+
+
+def _shelf(session: Session, row: IssueRow, slot: Slot, section: str) -> list[IssueItemRow]:
+    """The items of a slot, of a section if it is one, in order."""
+    query = select(IssueItemRow).where(
+        IssueItemRow.issue_id == row.id, IssueItemRow.slot == slot, IssueItemRow.dropped.is_(False)
+    )
+    if slot is Slot.SECTION:
+        query = query.where(IssueItemRow.section == section)
+    return list(session.scalars(query.order_by(IssueItemRow.position, IssueItemRow.id)))
+
+
+def _put(
+    session: Session, row: IssueRow, item: IssueItemRow, place: Place, *, now: datetime, actor: str
+) -> None:
+    left = item.slot, item.section
+    shelf = [other for other in _shelf(session, row, place.slot, place.section) if other.id != item.id]
+    if place.slot is Slot.LEAD and item.kind is ItemKind.STORY:
+        for old in [other for other in shelf if other.kind is ItemKind.STORY]:
+            shelf.remove(old)
+            _send_home(session, row, old, now=now, actor=actor)
+    item.slot = place.slot
+    if place.slot is Slot.SECTION:
+        item.section = place.section
+    at = place.position - 1 if place.position else len(shelf)
+    shelf.insert(min(at, len(shelf)), item)
+    _renumber(shelf)
+    session.flush()
+    if left != (item.slot, item.section):
+        _renumber(_shelf(session, row, *left))
+
+
+def _send_home(session: Session, row: IssueRow, old: IssueItemRow, *, now: datetime, actor: str) -> None:
+    """The lead that has to go opens its own section, or the first one of the issue."""
+    keys = [entry["key"] for entry in row.sections]
+    old.section = old.section if old.section in keys else (keys[0] if keys else "")
+    old.slot = Slot.SECTION
+    _lock(old, now=now, actor=actor)
+    _renumber([old, *(o for o in _shelf(session, row, Slot.SECTION, old.section) if o.id != old.id)])
+    session.flush()
+
+
+def _renumber(shelf: list[IssueItemRow]) -> None:
+    for position, item in enumerate(shelf, start=1):
+        item.position = position
+
+
+def _with_heading(row: IssueRow, heading: SectionHeading | None) -> None:
+    """A section that the issue did not print so far gets its heading, at the end."""
+    if heading is not None and all(entry["key"] != heading.key for entry in row.sections):
+        entry = {"key": heading.key, "name": heading.name, "layout": heading.layout}
+        row.sections = [*row.sections, entry]
+
+
+def _name(place: Place) -> str:
+    slot = place.section if place.slot is Slot.SECTION else place.slot.value.replace("_", "-")
+    return f"{slot}/{place.position}" if place.position else slot
+
+
+def _text(name: str, text: str) -> str:
+    """Checked for length, without control characters; one line but for teasers, which have paragraphs."""
+    kept = "".join(ch if ch == "\n" or (ord(ch) >= 32 and not 127 <= ord(ch) < 160) else " " for ch in text)
+    kept = kept.encode("utf-8", "replace").decode("utf-8")
+    lines = [" ".join(line.split()) for line in kept.split("\n")]
+    kept = " ".join(line for line in lines if line) if name in ONE_LINE else "\n".join(lines).strip()
+    if len(kept) > LONGEST[name]:
+        raise IssueError(f"the {name} has {len(kept)} characters; at most {LONGEST[name]} fit")
+    return kept
+
+
+def _address(url: str) -> str:
+    """Only http and https addresses come into an issue. Raises ``IssueError``."""
+    url = _text("url", url)
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme.lower() in {"http", "https"} and bool(parts.hostname) and " " not in url
+    except ValueError:
+        usable = False
+    if not usable:
+        raise IssueError(f"{url[:200]!r} is no web address", remedy="it must begin with https:// or http://")
+    return url

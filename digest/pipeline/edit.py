@@ -1,0 +1,270 @@
+"""The editor's desk as use cases: what the command line and the preview's desk call.
+
+Every function is one transaction, checks ``version`` when it is given (two editors do not overwrite each
+other silently), and returns the issue as it is then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from digest.errors import ArticleError, ConfigError
+from digest.issues import decisions, editing, lifecycle
+from digest.issues.editing import Place, known_headings, place_from
+from digest.issues.finding import issue_row
+from digest.issues.view import IssueView, issue_view
+from digest.models import IssueRow
+from digest.picking.rules import MORE
+from digest.settings import Settings
+from digest.settings.parts import nearest
+from digest.values import ItemKind, SectionHeading, Slot
+
+
+def edit_issue(
+    sessions: sessionmaker[Session],
+    issue_id: int,
+    *,
+    now: datetime,
+    actor: str = "",
+    version: int | None = None,
+    subject: str | None = None,
+    preheader: str | None = None,
+) -> IssueView:
+    """Change subject or preheader.
+
+    Raises ``UnknownIssue``, ``IssueLocked``, ``StaleEdit``, ``IssueError``.
+    """
+    with sessions.begin() as session:
+        editing.edit_issue(
+            session, issue_id, now=now, actor=actor, version=version, subject=subject, preheader=preheader
+        )
+        return issue_view(session, issue_id)
+
+
+def edit_item(
+    sessions: sessionmaker[Session],
+    issue_id: int,
+    item_id: int,
+    *,
+    now: datetime,
+    actor: str = "",
+    version: int | None = None,
+    headline: str | None = None,
+    teaser: str | None = None,
+    url: str | None = None,
+    label: str | None = None,
+) -> IssueView:
+    """Change an item's words; None leaves a field as it is. Raises as :func:`edit_issue`."""
+    with sessions.begin() as session:
+        editing.edit_item(
+            session,
+            issue_id,
+            item_id,
+            now=now,
+            actor=actor,
+            version=version,
+            headline=headline,
+            teaser=teaser,
+            url=url,
+            label=label,
+        )
+        return issue_view(session, issue_id)
+
+
+def insert_item(
+    sessions: sessionmaker[Session],
+    settings: Settings,
+    issue_id: int,
+    *,
+    kind: str,
+    to: str,
+    now: datetime,
+    actor: str = "",
+    version: int | None = None,
+    headline: str = "",
+    text: str = "",
+    url: str = "",
+    image: str = "",
+    label: str = "",
+) -> tuple[int, IssueView]:
+    """Put an intro, note, sponsor, event or correction at ``SLOT/POS``; its number and the issue."""
+    with sessions.begin() as session:
+        place, heading = _place(session, settings, issue_id, to)
+        item = editing.insert_item(
+            session,
+            issue_id,
+            kind=_kind(kind),
+            place=place,
+            heading=heading,
+            now=now,
+            actor=actor,
+            version=version,
+            headline=headline,
+            text=text,
+            url=url,
+            image=image,
+            label=label,
+        )
+        return item, issue_view(session, issue_id)
+
+
+def move_item(
+    sessions: sessionmaker[Session],
+    settings: Settings,
+    issue_id: int,
+    item_id: int,
+    *,
+    to: str,
+    now: datetime,
+    actor: str = "",
+    version: int | None = None,
+) -> IssueView:
+    """Move an item to ``SLOT/POS``. Raises as :func:`edit_issue`."""
+    with sessions.begin() as session:
+        place, heading = _place(session, settings, issue_id, to)
+        editing.move_item(
+            session, issue_id, item_id, place, heading=heading, now=now, actor=actor, version=version
+        )
+        return issue_view(session, issue_id)
+
+
+def drop_item(
+    sessions: sessionmaker[Session],
+    issue_id: int,
+    item_id: int,
+    *,
+    now: datetime,
+    actor: str = "",
+    version: int | None = None,
+) -> IssueView:
+    """Take an item out; its story is free for other issues. Raises as :func:`edit_issue`."""
+    with sessions.begin() as session:
+        editing.drop_item(session, issue_id, item_id, now=now, actor=actor, version=version)
+        return issue_view(session, issue_id)
+
+
+def approve_issue(
+    sessions: sessionmaker[Session], issue_id: int, *, now: datetime, actor: str = ""
+) -> IssueView:
+    """Let the issue go out. Raises ``UnknownIssue``, ``IssueLocked``."""
+    return _changed(sessions, issue_id, lambda s: lifecycle.approve(s, issue_id, now=now, actor=actor))
+
+
+def cancel_issue(
+    sessions: sessionmaker[Session], issue_id: int, *, now: datetime, actor: str = ""
+) -> IssueView:
+    """Take the issue back; its stories are free again. Copies that wait are the outbox's to cancel
+    (``digest.pipeline.deliver``). Raises ``UnknownIssue``, ``IssueLocked``."""
+    return _changed(sessions, issue_id, lambda s: lifecycle.cancel(s, issue_id, now=now, actor=actor))
+
+
+def pin_article(
+    sessions: sessionmaker[Session],
+    settings: Settings,
+    article_id: int,
+    *,
+    now: datetime,
+    slot: str = "",
+    until: datetime | None = None,
+    again: bool = False,
+    actor: str = "",
+) -> None:
+    """Print the article in the next issue: as the ``lead``, in ``dont-miss``, in the section ``slot``, or
+    in its own. Raises ``UnknownArticle``, ``ArticleError``."""
+    slot = slot.strip().replace("dont_miss", "dont-miss")
+    keys = [section.key for section in settings.file.sections]
+    known = ["lead", "dont-miss", *keys]
+    if slot and slot not in known:
+        guess = nearest(slot, known)
+        hint = f"did you mean {guess!r}?" if guess else f"known: {', '.join(known)}"
+        raise ArticleError(f"{slot!r} is no slot and no section to pin to", remedy=hint)
+    with sessions.begin() as session:
+        decisions.pin(session, article_id, now=now, slot=slot, until=until, again=again, actor=actor)
+
+
+def unpin_article(sessions: sessionmaker[Session], article_id: int, *, now: datetime) -> bool:
+    """End the pin; tells whether there was one. Raises ``UnknownArticle``."""
+    with sessions.begin() as session:
+        return decisions.unpin(session, article_id, now=now)
+
+
+def hide_article(sessions: sessionmaker[Session], article_id: int, *, now: datetime, actor: str = "") -> None:
+    """Leave the article out of coming issues. Raises ``UnknownArticle``."""
+    with sessions.begin() as session:
+        decisions.hide(session, article_id, now=now, actor=actor)
+
+
+def unhide_article(sessions: sessionmaker[Session], article_id: int, *, now: datetime) -> bool:
+    """Let the article be picked again; tells whether it was hidden. Raises ``UnknownArticle``."""
+    with sessions.begin() as session:
+        return decisions.unhide(session, article_id, now=now)
+
+
+def edit_article(
+    sessions: sessionmaker[Session],
+    settings: Settings,
+    article_id: int,
+    *,
+    now: datetime,
+    headline: str | None = None,
+    teaser: str | None = None,
+    section: str | None = None,
+    label: str | None = None,
+    actor: str = "",
+) -> None:
+    """Print the article with other words or in another section, in every issue built from now on.
+    Raises ``UnknownArticle``, ``ArticleError``, ``ConfigError`` for an unknown section."""
+    if section:
+        keys = [one.key for one in settings.file.sections]
+        by_name = {one.name.casefold(): one.key for one in settings.file.sections}
+        section = by_name.get(section.casefold(), section)
+        if section not in keys:
+            guess = nearest(section, keys)
+            hint = f"did you mean {guess!r}?" if guess else f"known: {', '.join(keys) or 'none'}"
+            raise ConfigError(f"there is no section {section!r}", remedy=hint)
+    with sessions.begin() as session:
+        decisions.edit(
+            session,
+            article_id,
+            now=now,
+            headline=headline,
+            teaser=teaser,
+            section=section,
+            label=label,
+            actor=actor,
+        )
+
+
+def _changed(
+    sessions: sessionmaker[Session], issue_id: int, change: Callable[[Session], IssueRow]
+) -> IssueView:
+    with sessions.begin() as session:
+        change(session)
+        session.flush()
+        return issue_view(session, issue_id)
+
+
+def _kind(word: str) -> ItemKind:
+    try:
+        return ItemKind(word)
+    except ValueError:
+        raise ConfigError(
+            f"{word!r} is no kind of item", remedy=f"kinds: {', '.join(editing.INSERTABLE)}"
+        ) from None
+
+
+def _place(
+    session: Session, settings: Settings, issue_id: int, to: str
+) -> tuple[Place, SectionHeading | None]:
+    """The place that ``to`` names, and its section's heading if it is one."""
+    row = issue_row(session, issue_id)
+    edition = settings.edition(row.edition)
+    sections = [SectionHeading(one.key, one.name, one.layout) for one in edition.sections]
+    headings = known_headings(row, sections)
+    place = place_from(to, headings)
+    if place.slot is not Slot.SECTION or place.section == MORE:
+        return place, None
+    return place, next(heading for heading in headings if heading.key == place.section)
