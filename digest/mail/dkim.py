@@ -48,13 +48,14 @@ class DkimSigner:
     def __init__(self, domain: str, selector: str, key: RSAPrivateKey | Ed25519PrivateKey) -> None:
         from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-        self.domain = domain.encode("idna").decode("ascii").lower()
+        self.domain = _ascii_domain(domain)
         self.selector = _checked(selector)
         self.algorithm: Algorithm = "rsa" if isinstance(key, RSAPrivateKey) else "ed25519"
         if isinstance(key, RSAPrivateKey) and key.key_size < MINIMUM_RSA_BITS:
             raise ConfigError(
                 f"the DKIM key has {key.key_size} bits", remedy="`digest dkim new` makes one of 2048"
             )
+        self._key = key
         self._sign = _rsa(key) if isinstance(key, RSAPrivateKey) else _ed25519(key)
         self._opening = (
             f"v=1; a={self.algorithm}-sha256; c=relaxed/simple; d={self.domain};\r\n s={self.selector}; t="
@@ -76,6 +77,11 @@ class DkimSigner:
         if not isinstance(key, RSAPrivateKey | Ed25519PrivateKey):
             raise ConfigError("the DKIM key is neither RSA nor Ed25519", remedy=remedy)
         return cls(domain, selector, key)
+
+    @property
+    def record(self) -> tuple[str, str]:
+        """Where the public key is published, and what must stand there (TXT)."""
+        return record_name(self.domain, self.selector), record_of(self._key)
 
     def header(self, names: bytes, canonical: bytes, body_hash: bytes, at: int) -> bytes:
         """The ``DKIM-Signature`` line.
@@ -126,27 +132,42 @@ class DkimKey:
 def new_key(domain: str, selector: str, algorithm: Algorithm = "rsa") -> DkimKey:
     """Make a key for ``domain``. Raises ``ConfigError`` for a selector that cannot be part of a name."""
     from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
-    from cryptography.hazmat.primitives.serialization import (
-        Encoding,
-        NoEncryption,
-        PrivateFormat,
-        PublicFormat,
-    )
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-    selector = _checked(selector)
+    name = record_name(domain, _checked(selector))
     private: RSAPrivateKey | Ed25519PrivateKey
     if algorithm == "rsa":
         private = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
-        public = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     else:
         private = ed25519.Ed25519PrivateKey.generate()
-        public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)  # RFC 8463, section 4.2
-    return DkimKey(
-        selector=selector,
-        pem=private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-        name=f"{selector}._domainkey.{domain.encode('idna').decode('ascii').lower()}",
-        record=f"v=DKIM1; k={algorithm}; p={b64encode(public).decode('ascii')}",
-    )
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return DkimKey(selector=selector, pem=pem, name=name, record=record_of(private))
+
+
+def record_name(domain: str, selector: str) -> str:
+    """``selector._domainkey.domain`` in ASCII. Raises ``ConfigError``."""
+    return f"{selector}._domainkey.{_ascii_domain(domain)}"
+
+
+def record_of(key: RSAPrivateKey | Ed25519PrivateKey) -> str:
+    """The TXT record of a key (RFC 6376, section 3.6.1; RFC 8463, section 4)."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    if isinstance(key, RSAPrivateKey):
+        kind = "rsa"
+        public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    else:
+        kind = "ed25519"
+        public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return f"v=DKIM1; k={kind}; p={b64encode(public).decode('ascii')}"
+
+
+def _ascii_domain(domain: str) -> str:
+    try:
+        return domain.encode("idna").decode("ascii").lower()
+    except UnicodeError as error:
+        raise ConfigError(f"{domain!r} is no domain") from error
 
 
 def _checked(selector: str) -> str:

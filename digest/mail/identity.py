@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from digest.errors import ConfigError
 from digest.mail.profiles import EnvelopeMode, Profile
+from digest.mail.return_path import LOCAL_LIMIT, UNSUBSCRIBE
 from subscribers.addresses import ascii_envelope, parse_address
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from subscribers.tokens import TokenSigner
 
 TOKEN_LENGTH = 47  # characters of TokenSigner.sign_verp
-LONGEST_LOCAL_PART = 64  # octets, RFC 5321, section 4.5.3.1.1
-UNSUBSCRIBE_MARK = "u-"  # bounce+u-TOKEN@…: a mailto unsubscribe, not a report
 
 _WIRE = re.compile(r"[A-Za-z0-9_!#$%&'*+\-/=?^`{|}~.]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]{0,252}").fullmatch
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*").fullmatch
@@ -78,7 +77,7 @@ class Identity:
     def uses_mailto(self) -> bool:
         """Whether List-Unsubscribe offers a mailto: only when that mailbox is read, and the token fits."""
         local = self.bounce_address.rpartition("@")[0]
-        return self.round_trip and 0 < len(local) <= LONGEST_LOCAL_PART - TOKEN_LENGTH - len("+u-")
+        return self.round_trip and 0 < len(local) <= LOCAL_LIMIT - TOKEN_LENGTH - len(UNSUBSCRIBE) - 1
 
     @property
     def plain_return_path(self) -> str:
@@ -90,8 +89,8 @@ class Identity:
     def return_path(self) -> tuple[str, str]:
         """What stands before and after the token in MAIL FROM. Raises ``ConfigError`` when it is too long."""
         local, _at, domain = own_address(self.bounce_address).rpartition("@")
-        if len(local) + 1 + TOKEN_LENGTH > LONGEST_LOCAL_PART:
-            longest = LONGEST_LOCAL_PART - TOKEN_LENGTH - 1
+        if len(local) + 1 + TOKEN_LENGTH > LOCAL_LIMIT:
+            longest = LOCAL_LIMIT - TOKEN_LENGTH - 1
             raise ConfigError(
                 f"[bounces] address: {local!r} leaves no room for a token",
                 remedy=f"use a name of at most {longest} characters before the @",

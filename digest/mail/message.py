@@ -10,8 +10,9 @@ from typing import Final
 
 from digest.mail import headers
 from digest.mail.dkim import relax
-from digest.mail.identity import UNSUBSCRIBE_MARK, Identity, ascii_url, own_address, wire_address
+from digest.mail.identity import Identity, ascii_url, own_address, wire_address
 from digest.mail.quoted_printable import encode, encode_value
+from digest.mail.return_path import UNSUBSCRIBE
 from digest.values import Context, Envelope, Fragment, Literal, Merge, Recipient, RenderedIssue, escape_merged
 
 # Quoted-printable text never holds "=_": no boundary of this form can be part of a body (RFC 2045, 6.7).
@@ -162,7 +163,7 @@ class MessageTemplate:
         if not self.identity.uses_mailto:
             return f"List-Unsubscribe: <{link}".encode("ascii"), b""
         local, domain = self.identity.return_path()
-        opening = f"List-Unsubscribe: <mailto:{local}{UNSUBSCRIBE_MARK}"
+        opening = f"List-Unsubscribe: <mailto:{local}{UNSUBSCRIBE}"
         return opening.encode("ascii"), f"{domain}>,\r\n <{link}".encode("ascii")
 
     def _resolve(self, rendered: RenderedIssue, view_url: str) -> list[tuple[str, bytes | _Slot]]:
