@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from digest.clock import Clock
     from digest.settings import Settings
+    from digest.sources.http import Fetcher
     from subscribers.tokens import TokenSigner
 
 
@@ -69,7 +70,20 @@ class App:
 
         return TokenSigner(self.settings.token_keys)
 
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        """The one HTTP client: checked addresses, total deadlines, at most two connections a host."""
+        from digest.sources.http import Fetcher, user_agent
+
+        return Fetcher(self.clock, user_agent=user_agent(self.settings.file.newsletter.url))
+
+    def http(self) -> Fetcher:
+        """The HTTP client of this run."""
+        return self.fetcher
+
     def close(self) -> None:
         """Give connections back."""
+        if "fetcher" in self.__dict__:
+            self.fetcher.close()
         if "bare_engine" in self.__dict__:
             self.bare_engine.dispose()

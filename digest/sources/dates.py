@@ -26,8 +26,7 @@ _MONTHS = (
     "apr april avril avr abril abr aprile nisan kwietnia kwi апреля апр aprilis απρ απριλιου "
     "अप्रैल ابريل أبريل",
     "may mai mayo maggio mag maio mei mayis maja maj мая май majus μαι μαιου मई مايو",
-    "jun june juni juin junio giugno giu junho haziran czerwca cze июня июн junius ιουν ιουνιου "
-    "जून يونيو",
+    "jun june juni juin junio giugno giu junho haziran czerwca cze июня июн junius ιουν ιουνιου जून يونيو",
     "jul july juli juillet juil julio luglio lug julho temmuz lipca lip июля июл julius ιουλ ιουλιου "
     "जुलाई يوليو",
     "aug august aout agosto ago augustus agustus agustos sierpnia sie августа авг augusztus αυγ αυγουστου "
@@ -36,8 +35,7 @@ _MONTHS = (
     "сен сент szeptember σεπ σεπτ σεπτεμβριου सितंबर सितम्बर سبتمبر",
     "oct okt october oktober octobre octubre ottobre ott outubro out ekim pazdziernika paz октября окт "
     "οκτ οκτωβριου अक्टूबर अक्तूबर أكتوبر اكتوبر",
-    "nov november novembre noviembre novembro kasim listopada lis ноября ноя νοε νοεμβριου "
-    "नवंबर नवम्बर نوفمبر",
+    "nov november novembre noviembre novembro kasim listopada lis ноября ноя νοε νοεμβριου नवंबर नवम्बर نوفمبر",
     "dec dez december dezember decembre diciembre dic dicembre dezembro aralik des desember grudnia gru "
     "декабря дек δεκ δεκεμβριου दिसंबर दिसम्बर ديسمبر",
 )
@@ -55,7 +53,9 @@ _ZONES = {
 _DIGITS = str.maketrans(
     "٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹०१२३४५६७८९０１２３４５６７８９", "0123456789012345678901234567890123456789"
 )
-_TIME = r"(?P<h>\d{1,2})[:.h](?P<mi>\d{2})(?:[:.](?P<s>\d{2})(?:[.,]\d{1,9})?)?\s*(?P<ap>[ap]\.?m\.?)?(?:\s*uhr)?"
+_TIME = (
+    r"(?P<h>\d{1,2})[:.h](?P<mi>\d{2})(?:[:.](?P<s>\d{2})(?:[.,]\d{1,9})?)?\s*(?P<ap>[ap]\.?m\.?)?(?:\s*uhr)?"
+)
 _ZONE = r"(?P<z>z|[+-]\d{2}:?\d{2}|[+-]\d{1,2}|(?:utc|gmt)\s*[+-]\d{1,2}(?::?\d{2})?|[a-z]{1,5}(?:/[a-z_]+)?)"
 _TAIL = rf"(?:[,\s]*(?:t|at|um|a|à|o'clock|-|–|\||•)?[\s]*{_TIME}(?:\s*\(?{_ZONE}\)?)?(?:\s*\([a-z ]+\))?)?"
 _WEEKDAY = r"(?:[^\s\d,.]{2,14}\.?,?\s+)?"

@@ -24,7 +24,9 @@ _NO_SECTION = frozenset(
 )
 _BY = re.compile(r"^\s*(by|von|par|por|di|door|автор:?)\s+", re.IGNORECASE)
 _MAIL = re.compile(r"<?[\w.+-]+@[\w.-]+>?")
-_NOBODY = frozenset({"admin", "administrator", "editor", "webmaster", "noreply", "unknown", "null", "none", "author"})
+_NOBODY = frozenset(
+    {"admin", "administrator", "editor", "webmaster", "noreply", "unknown", "null", "none", "author"}
+)
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 _OPINION = frozenset({"opinion", "opinions", "comment", "commentary", "editorial", "op-ed", "column", "columns", "kommentar",
@@ -33,8 +35,14 @@ _SPONSORED = frozenset({"sponsored", "advertorial", "anzeige", "partner content"
                         "brand content", "promoted", "advertisement", "publicité", "publirreportaje", "इश्तिहार"})  # fmt: skip
 _PATH_KIND = (
     (re.compile(r"/(opinions?|commentisfree|op-?ed|editorials?|meinung|kommentare?)/"), ArticleKind.OPINION),
-    (re.compile(r"/(live|liveblog|live-updates|liveticker)/|[-/]live(blog|-updates|ticker)"), ArticleKind.LIVE),
-    (re.compile(r"/(sponsored|advertorial|partner-content|paid-?post|brand-?studio)/"), ArticleKind.SPONSORED),
+    (
+        re.compile(r"/(live|liveblog|live-updates|liveticker)/|[-/]live(blog|-updates|ticker)"),
+        ArticleKind.LIVE,
+    ),
+    (
+        re.compile(r"/(sponsored|advertorial|partner-content|paid-?post|brand-?studio)/"),
+        ArticleKind.SPONSORED,
+    ),
     (re.compile(r"/(videos?|watch|mediathek)/"), ArticleKind.VIDEO),
     (re.compile(r"/(podcasts?|audio|listen)/"), ArticleKind.AUDIO),
 )

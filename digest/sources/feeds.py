@@ -84,7 +84,11 @@ def _entry(raw: Any, feed: Any, base: str, language: str, now: datetime) -> Entr
     body = max(contents, key=len, default="")
     sound = next((item for item in [*enclosures, *media] if _type(item).startswith("audio/")), None)
     film = next(
-        (item for item in [*enclosures, *media] if _type(item).startswith("video/") or item.get("medium") == "video"),
+        (
+            item
+            for item in [*enclosures, *media]
+            if _type(item).startswith("video/") or item.get("medium") == "video"
+        ),
         None,
     )
     played = sound or film

@@ -41,6 +41,14 @@ PER_HOST = 2
 _PERMANENT = {301, 308}
 _REDIRECTS = {301, 302, 303, 307, 308}
 
+
+def user_agent(contact: str) -> str:
+    """Who asks, with an address under which a publisher finds us."""
+    from digest import __version__
+
+    return f"dontmiss/{__version__} (newsletter digest; +{contact})"
+
+
 Resolve = Callable[[str, int], Iterable[str]]
 
 
@@ -132,9 +140,7 @@ class _Stream(httpcore2.NetworkStream):
 class _Backend(httpcore2.NetworkBackend):
     """Resolves once, checks, and connects to what it checked."""
 
-    def __init__(
-        self, resolve: Resolve, allow_private: bool, left: Callable[[float | None], float]
-    ) -> None:
+    def __init__(self, resolve: Resolve, allow_private: bool, left: Callable[[float | None], float]) -> None:
         self._resolve = resolve
         self._allow_private = allow_private
         self._left = left
@@ -159,7 +165,9 @@ class _Backend(httpcore2.NetworkBackend):
         last: Exception = httpcore2.ConnectError("the name has no address")
         for text in found[:4]:
             try:
-                inner = self._inner.connect_tcp(text, port, self._left(timeout), local_address, socket_options)
+                inner = self._inner.connect_tcp(
+                    text, port, self._left(timeout), local_address, socket_options
+                )
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 last = error
             else:
@@ -405,4 +413,5 @@ __all__ = [
     "RetryLater",
     "SourceForbidden",
     "resolve_by_system",
+    "user_agent",
 ]

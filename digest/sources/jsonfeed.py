@@ -111,7 +111,9 @@ def _entry(
 
 def _authors(owner: Mapping[str, Any]) -> tuple[str, ...]:
     people = [*_list(owner.get("authors")), owner.get("author")]
-    return tuple(name for person in people if isinstance(person, Mapping) and (name := _text(person.get("name"))))
+    return tuple(
+        name for person in people if isinstance(person, Mapping) and (name := _text(person.get("name")))
+    )
 
 
 def _text(value: object) -> str:

@@ -53,7 +53,11 @@ def picture_candidates(
     found: list[Picture] = []
     for item in media:
         kind = str(item.get("type") or "").lower()
-        if kind.startswith("image/") or item.get("medium") == "image" or (not kind and not item.get("medium")):
+        if (
+            kind.startswith("image/")
+            or item.get("medium") == "image"
+            or (not kind and not item.get("medium"))
+        ):
             found.append(_from(item.get("url"), item, kind, base, credit))
     for item in enclosures:
         if str(item.get("type") or "").lower().startswith("image/"):
@@ -87,7 +91,12 @@ def images_in(markup: str, base: str, credit: str = "") -> list[Picture]:
     found: list[Picture] = []
     for match in _IMAGE.finditer(markup[:200_000]):
         values = {name.lower(): value.strip("\"'") for name, value in _ATTRIBUTE.findall(match[0])}
-        url = values.get("data-src") or values.get("data-lazy-src") or values.get("data-original") or values.get("src")
+        url = (
+            values.get("data-src")
+            or values.get("data-lazy-src")
+            or values.get("data-original")
+            or values.get("src")
+        )
         found.append(_from(url, values, "", base, credit))
         if len(found) == 10:
             break

@@ -31,7 +31,9 @@ _ATTRIBUTES = {
     "th": {"colspan", "rowspan"},
     "*": {"lang", "dir"},
 }
-_SILENT = frozenset("script style iframe object embed noscript template svg math form select textarea title".split())
+_SILENT = frozenset(
+    "script style iframe object embed noscript template svg math form select textarea title".split()
+)
 # No pattern here may look past the next "<": on "<p<p<p…" that would be quadratic (15 s for 100 kB).
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)([^<>]*)>")
 _IMAGE = re.compile(r"<img\b[^<>]*>", re.IGNORECASE)

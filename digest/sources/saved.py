@@ -15,14 +15,18 @@ from digest.sources.entry import Entry, article_from
 from digest.sources.identity import folded
 from digest.values import Article, Related
 
-_READING_TIME = re.compile(r"\d{1,3}\s*(min(ute)?s?)\.?\s*(read|lesezeit|de lecture)?|lesezeit:?.*", re.IGNORECASE)
+_READING_TIME = re.compile(
+    r"\d{1,3}\s*(min(ute)?s?)\.?\s*(read|lesezeit|de lecture)?|lesezeit:?.*", re.IGNORECASE
+)
 _END = re.compile(
     r"(previous|next)\s+(story|article|post)|latest\s+from\b.*|don[’'`]?t\s+miss.*|you\s+may\s+also\s+like.*|"
     r"related\s+(stories|articles|posts)|more\s+from\b.*|go\s*to\s*top|leave\s+a\s+(reply|comment).*|"
     r"recommended(\s+for\s+you)?|most\s+(read|popular)|trending(\s+now)?|share\s+this.*|tags?:.*|comments?",
     re.IGNORECASE,
 )
-_ALSO = re.compile(r"(also\s+read|read\s+(also|more|next)|see\s+also|related)\s*[:|–-]\s*(?P<title>.+)", re.IGNORECASE)
+_ALSO = re.compile(
+    r"(also\s+read|read\s+(also|more|next)|see\s+also|related)\s*[:|–-]\s*(?P<title>.+)", re.IGNORECASE
+)
 _CREDIT = re.compile(r"\s*(?:…|\.{2,4})\s*\.?\s*reports\s+(?P<outlet>[^.!?\n]{2,60})\.?\s*$", re.IGNORECASE)
 _FURNITURE = re.compile(
     r"(home|menu|search|subscribe|sign in|log in|advertisement|skip to (main )?content|share|tweet|e-?mail|print|"

@@ -24,7 +24,9 @@ _TOML = re.compile(r"\A\+\+\+[ \t]*\n(.*?)\n\+\+\+[ \t]*(?:\n|\Z)", re.DOTALL)
 _HEADING = re.compile(r"\A\s*#\s+(.+?)\s*#*\s*\n|\A\s*(\S[^\n]*)\n=+\s*\n")
 
 
-def read_story(text: str, *, path: str, base: str, source: str, now: datetime, zone: tzinfo) -> Article | None:
+def read_story(
+    text: str, *, path: str, base: str, source: str, now: datetime, zone: tzinfo
+) -> Article | None:
     """The story in a file. ``path`` is its name within its folder, and its identity when it has no address.
 
     Times without a zone are in ``zone``. Raises ``SourceUnparsable`` for front matter that cannot be read.
@@ -96,7 +98,9 @@ def _front_matter(text: str, path: str) -> tuple[Mapping[str, Any], str]:
                 remedy="put values with a colon in quotes",
             ) from error
         if isinstance(values, Mapping):
-            return {str(key).lower().replace("-", "_"): value for key, value in values.items()}, text[match.end() :]
+            return {str(key).lower().replace("-", "_"): value for key, value in values.items()}, text[
+                match.end() :
+            ]
     return {}, text
 
 
@@ -119,7 +123,9 @@ def _markup(body: str, suffix: str) -> str:
     if suffix in {"html", "htm"}:
         return body
     if suffix == "txt":
-        return "".join(f"<p>{_escaped(part.strip())}</p>" for part in re.split(r"\n\s*\n", body) if part.strip())
+        return "".join(
+            f"<p>{_escaped(part.strip())}</p>" for part in re.split(r"\n\s*\n", body) if part.strip()
+        )
     from markdown_it import MarkdownIt
 
     return str(MarkdownIt("commonmark").enable("table").render(body))

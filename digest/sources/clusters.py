@@ -1,0 +1,216 @@
+"""New articles among the stories that are told already: merged when near-certain, linked when alike."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from digest.models import ArticleRow, StoryLinkRow, StoryRow
+from digest.picking.likeness import SAME_TEXT, text_likeness
+from digest.sources.likeness_stock import Likely, StoryStock, Told
+from digest.sources.sanitise import text_of
+
+_SURELY_SAME_TEXT = 0.8
+_ROOM_FOR_LINKS = 8  # a story's strongest ones
+
+
+class Clusters:
+    """Stores new rows of ``articles`` (dicts of its columns) with their stories and links."""
+
+    def __init__(
+        self,
+        session: Session,
+        stock: StoryStock,
+        weights: Mapping[str, float],
+        titles: Mapping[str, str],
+        now: datetime,
+    ) -> None:
+        self._session = session
+        self._stock = stock
+        self._weights = weights
+        self._titles = titles
+        self._now = now
+        self._links: dict[tuple[int, int], float] = {}
+        self._touched: set[int] = set()
+        self._promoted: dict[int, int] = {}
+
+    def add(self, rows: Sequence[dict[str, Any]]) -> list[int]:
+        """Insert ``rows`` in their order; returns their ids. Stories, links and counts are kept right."""
+        stories = self._session.scalars(
+            insert(StoryRow).returning(StoryRow.id, sort_by_parameter_order=True),
+            [{"first_seen_at": self._now, "also": [], "sources": 1} for _ in rows],
+        ).all()
+        merged: list[int] = []
+        for row, own_story in zip(rows, stories, strict=True):
+            row["story_id"] = own_story
+        ids = list(
+            self._session.scalars(
+                insert(ArticleRow).returning(ArticleRow.id, sort_by_parameter_order=True), list(rows)
+            )
+        )
+        representatives: list[dict[str, Any]] = []
+        for row, article_id, own_story in zip(rows, ids, stories, strict=True):
+            story = self._place(row, article_id, own_story)
+            if story == own_story:
+                representatives.append({"id": own_story, "representative_id": article_id})
+            else:
+                merged.append(own_story)
+        if representatives:
+            self._session.execute(update(StoryRow), representatives)
+        self._finish(merged)
+        return ids
+
+    def _place(self, row: dict[str, Any], article_id: int, own_story: int) -> int:
+        """The story that this article tells: another's when they are near-certainly one, else its own."""
+        home = own_story
+        told = Told(own_story, article_id, row["source"])
+        for likely in self._stock.like(row["likeness"], row["published_at"]):
+            likeness, merges = self._judged(row, likely)
+            if not likeness:
+                continue
+            if merges and home == own_story:
+                home = likely.told.story_id
+                self._merge(row, article_id, likely.told)
+            elif likely.told.story_id != home:
+                self._link(home, likely.told.story_id, likeness)
+        if home == own_story:
+            self._stock.add(told, row["likeness"], row["published_at"])
+        else:
+            # Links that were found before the home was known belong to the home.
+            for pair in [pair for pair in self._links if own_story in pair]:
+                other = pair[0] if pair[1] == own_story else pair[1]
+                self._link(home, other, self._links.pop(pair))
+        return home
+
+    def _judged(self, row: dict[str, Any], likely: Likely) -> tuple[float, bool]:
+        same_source = likely.told.source == row["source"]
+        if not likely.by_text and not (likely.merges and same_source):
+            return likely.likeness, likely.merges
+        # The same text under a new headline, or one source's headline again ("Morning briefing"):
+        # only the texts themselves can tell.
+        theirs = self._session.execute(
+            select(ArticleRow.body, ArticleRow.summary).where(ArticleRow.id == likely.told.article_id)
+        ).one_or_none()
+        if theirs is None:
+            return 0.0, False
+        mine = text_of(row["body"]) or row["summary"]
+        other = text_of(theirs.body) or theirs.summary
+        share = 1.0 if mine == other else text_likeness(mine, other)
+        if likely.by_text:
+            return (
+                (share, share >= _SURELY_SAME_TEXT and not same_source)
+                if share >= SAME_TEXT
+                else (0.0, False)
+            )
+        return likely.likeness, share >= SAME_TEXT
+
+    def _merge(self, row: dict[str, Any], article_id: int, told: Told) -> None:
+        self._session.execute(
+            update(ArticleRow)
+            .where(ArticleRow.id == article_id)
+            .values(story_id=told.story_id)
+            .execution_options(synchronize_session=False)
+        )
+        self._touched.add(told.story_id)
+        if self._weights.get(row["source"], 1.0) > self._weights.get(told.source, 1.0):
+            self._promoted[told.story_id] = article_id
+            self._stock.add(
+                Told(told.story_id, article_id, row["source"]), row["likeness"], row["published_at"]
+            )
+
+    def _link(self, one: int, other: int, likeness: float) -> None:
+        if one == other:
+            return
+        pair = (min(one, other), max(one, other))
+        self._links[pair] = max(likeness, self._links.get(pair, 0.0))
+
+    def _finish(self, merged: Sequence[int]) -> None:
+        for story_id, article_id in self._promoted.items():
+            self._session.execute(
+                update(StoryRow)
+                .where(StoryRow.id == story_id)
+                .values(representative_id=article_id)
+                .execution_options(synchronize_session=False)
+            )
+        if merged:
+            self._session.execute(
+                StoryRow.__table__.delete().where(StoryRow.id.in_(list(merged)))  # type: ignore[attr-defined]
+            )
+        self._store_links()
+        if self._touched:
+            count_sources(self._session, self._touched, self._titles)
+
+    def _store_links(self) -> None:
+        if not self._links:
+            return
+        per_story: defaultdict[int, int] = defaultdict(int)
+        wanted: dict[tuple[int, int], float] = {}
+        for pair, likeness in sorted(self._links.items(), key=lambda item: -item[1]):
+            if max(per_story[pair[0]], per_story[pair[1]]) < _ROOM_FOR_LINKS:
+                wanted[pair] = likeness
+                per_story[pair[0]] += 1
+                per_story[pair[1]] += 1
+        known = {
+            (row.low_id, row.high_id)
+            for row in self._session.execute(
+                select(StoryLinkRow.low_id, StoryLinkRow.high_id).where(
+                    StoryLinkRow.low_id.in_({low for low, _ in wanted})
+                )
+            )
+        }
+        new = [
+            {"low_id": low, "high_id": high, "likeness": round(likeness, 4)}
+            for (low, high), likeness in wanted.items()
+            if (low, high) not in known
+        ]
+        if new:
+            self._session.execute(insert(StoryLinkRow), new)
+        self._touched.update(number for row in new for number in (int(row["low_id"]), int(row["high_id"])))
+
+
+def count_sources(session: Session, story_ids: set[int], titles: Mapping[str, str]) -> None:
+    """Count for each story the independent sources that tell it, by itself or a linked one, and name the others."""
+    links = session.execute(
+        select(StoryLinkRow.low_id, StoryLinkRow.high_id).where(
+            or_(StoryLinkRow.low_id.in_(story_ids), StoryLinkRow.high_id.in_(story_ids))
+        )
+    ).all()
+    near: defaultdict[int, set[int]] = defaultdict(set)
+    for low, high in links:
+        near[low].add(high)
+        near[high].add(low)
+    wanted = set(story_ids) | {other for story_id in story_ids for other in near[story_id]}
+    told_by: defaultdict[int, list[str]] = defaultdict(list)
+    for story_id, source in session.execute(
+        select(ArticleRow.story_id, ArticleRow.source)
+        .where(ArticleRow.story_id.in_(wanted))
+        .order_by(ArticleRow.published_at, ArticleRow.id)
+    ):
+        told_by[story_id].append(source)
+    first = {
+        story_id: source
+        for story_id, source in session.execute(
+            select(StoryRow.id, ArticleRow.source)
+            .join(ArticleRow, ArticleRow.id == StoryRow.representative_id)
+            .where(StoryRow.id.in_(story_ids))
+        )
+    }
+    rows = []
+    for story_id in story_ids:
+        names = dict.fromkeys(
+            source for told in (story_id, *sorted(near[story_id])) for source in told_by.get(told, ())
+        )
+        others = [name for name in names if name != first.get(story_id)]
+        rows.append(
+            {
+                "id": story_id,
+                "sources": max(1, len(names)),
+                "also": [titles.get(name, name) for name in others],
+            }
+        )
+    session.execute(update(StoryRow), rows)
