@@ -6,11 +6,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Engine
     from sqlalchemy.orm import Session, sessionmaker
 
     from digest.clock import Clock
     from digest.settings import Settings
+    from digest.values import Transport
     from digest.sources.http import Fetcher
     from subscribers.tokens import TokenSigner
 
@@ -80,6 +83,35 @@ class App:
     def http(self) -> Fetcher:
         """The HTTP client of this run."""
         return self.fetcher
+
+    def transport(self) -> Transport:
+        """Sessions with the configured mail server. Raises ``ConfigError``."""
+        from digest.delivery.smtp import SmtpTransport, server_of
+
+        return SmtpTransport(server_of(self.settings), self.clock)
+
+    def examine_public_address(self) -> str:
+        """Whether one-click unsubscribing works from outside. Raises ``PreflightFailed``."""
+        import httpx2
+
+        from digest.pipeline.public_address import check_public_address
+
+        def post(url: str, form: bytes) -> int:
+            kind = {"Content-Type": "application/x-www-form-urlencoded"}
+            try:
+                return httpx2.post(url, content=form, headers=kind, timeout=15.0).status_code
+            except httpx2.HTTPError as error:
+                raise OSError(str(error) or type(error).__name__) from error
+
+        return check_public_address(self.settings, self.signer, post)
+
+    def examiner(self) -> Callable[[int], None]:
+        """Raises ``PreflightFailed`` for an issue that must not be sent."""
+
+        def examine(issue_id: int) -> None:
+            self.examine_public_address()
+
+        return examine
 
     def close(self) -> None:
         """Give connections back."""

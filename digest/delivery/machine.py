@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -112,7 +112,6 @@ class Tended:
     standing: Standing = Standing.OPEN
     reason: str = ""
     blown: int = 0  # copies in doubt when the fuse blew; 0: it did not
-    notes: tuple[str, ...] = field(default=())
 
 
 class Outbox(Protocol):
@@ -155,6 +154,10 @@ class Outbox(Protocol):
 
     def backlog(self) -> Backlog:
         """What is left."""
+        ...
+
+    def leave(self) -> None:
+        """Tell others that this worker no longer stands by."""
         ...
 
     def settle(self) -> None:

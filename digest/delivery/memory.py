@@ -76,4 +76,6 @@ class MemoryOutbox:
         with self._lock:
             return Backlog(due=len(self._released), elsewhere=len(self._out))
 
+    def leave(self) -> None: ...
+
     def settle(self) -> None: ...

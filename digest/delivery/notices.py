@@ -219,6 +219,9 @@ class NoticeOutbox:
     def standing(self) -> Tended:
         return Tended()
 
+    def leave(self) -> None:
+        """Notices wait for any worker."""
+
     def pause(self, reason: str) -> None:
         """Notices are not paused: one refused by the server is deferred or refused by itself."""
 

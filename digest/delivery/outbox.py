@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from digest.clock import Clock
+from digest.delivery.company import announce, withdraw
 from digest.delivery.machine import Backlog, Claim, Policy, Standing, Tended, Verdict
 from digest.delivery.presence import is_dead, worker_name
 from digest.delivery.statements import LEASED, hot_statements
@@ -178,7 +179,7 @@ class SqlOutbox:
         return self._writer.call(lambda session: self._tend(session, now))
 
     def _tend(self, session: Session, now: datetime) -> Tended:
-        notes: list[str] = []
+        announce(session, self._issue_id, self.name, until=now + self.policy.lease)
         # Only a lease that still lasts is renewed: who slept through it is fenced off.
         session.execute(
             update(ROWS)
@@ -188,9 +189,9 @@ class SqlOutbox:
         self._take_over(session, now)
         if self.policy.expires_at is not None and now >= self.policy.expires_at:
             self._expire(session)
-        blown = self._send_doubtful_again(session, now, notes)
+        blown = self._send_doubtful_again(session, now)
         status, reason = self._status(session)
-        return Tended(standing=_standing(status), reason=reason, blown=blown, notes=tuple(notes))
+        return Tended(standing=_standing(status), reason=reason, blown=blown)
 
     def _take_over(self, session: Session, now: datetime) -> None:
         """Rows of workers whose lease is over, or who are dead for certain, are claimed by nobody."""
@@ -216,7 +217,7 @@ class SqlOutbox:
             .values(status=DeliveryStatus.EXPIRED, next_attempt_at=None)
         )
 
-    def _send_doubtful_again(self, session: Session, now: datetime, notes: list[str]) -> int:
+    def _send_doubtful_again(self, session: Session, now: datetime) -> int:
         doubtful = session.scalar(
             select(func.count()).where(self._of_issue, ROWS.c.status == DeliveryStatus.UNCERTAIN)
         )
@@ -258,6 +259,10 @@ class SqlOutbox:
                 .values(status=IssueStatus.PAUSED, paused_reason=reason)
             )
         )
+
+    def leave(self) -> None:
+        """Tell others that this worker no longer stands by the issue."""
+        self._writer.call(lambda session: withdraw(session, self._issue_id, self.name))
 
     def backlog(self) -> Backlog:
         with Session(self._reading) as session:

@@ -277,7 +277,18 @@ class Senders:
         outbox.record(claim, verdict)
         if verdict.status is not DeliveryStatus.QUEUED:
             self.outcomes.append(verdict.status)
+        if verdict.status is not DeliveryStatus.SENT and log.isEnabledFor(logging.INFO):
+            self._tell(claim, verdict, outcome)
         return None
+
+    def _tell(self, claim: Claim, verdict: Verdict, outcome: Outcome) -> None:
+        """One line a copy that was not accepted; with ``-v`` the address too."""
+        reader = claim.recipient
+        log.info(
+            "delivery=%d subscriber=%d status=%s outcome=%s reply=%r",
+            claim.id, reader.subscriber_id, verdict.status.value, type(outcome).__name__, verdict.reply,
+        )  # fmt: skip
+        log.debug("delivery=%d address=%s", claim.id, reader.address)
 
     def _suspect(self, outbox: Outbox, claim: Claim, verdict: Verdict) -> None:
         self._suspect_outbox[claim.id] = outbox

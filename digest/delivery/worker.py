@@ -251,8 +251,6 @@ class Worker:
         for lane in self._lanes[:-1]:
             lane.outbox.tend()
         tended = self._lanes[-1].outbox.tend()
-        for note in tended.notes:
-            self._progress.note(note)
         if tended.blown and tended.standing is Standing.OPEN:
             self._pause(
                 f"{tended.blown} copies are in doubt: the server takes them and gives no answer;"
@@ -277,9 +275,13 @@ class Worker:
             self._finish(End.PAUSED, reason)
             return False
         self._progress.note("paused: `digest resume` goes on")
+        tended = self._clock.monotonic()
         while not self._stop.is_set():
             self._clock.wait(LOOK_SECONDS, until=self._stop)
             self._report()
+            if self._clock.monotonic() - tended >= TEND_SECONDS:
+                tended = self._clock.monotonic()
+                self._lanes[-1].outbox.tend()  # we still stand by
             standing = self._lanes[-1].outbox.standing().standing
             if standing is Standing.OPEN:
                 return True
@@ -346,6 +348,7 @@ class Worker:
             for lane in self._lanes:
                 lane.outbox.settle()
             self._run.backlog = self._lanes[-1].outbox.backlog()
+            self._lanes[-1].outbox.leave()
         except DatabaseUnusable as error:
             self._finish(End.FAILED, str(error), error=error)
         self._report()

@@ -1,0 +1,171 @@
+"""Who a copy is from and how it is made: identities and composers out of settings and stored renditions."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+
+from digest.bounces.roundtrip import round_trip_seen
+from digest.delivery.machine import Claim, Composer
+from digest.delivery.smtp import server_of
+from digest.errors import ConfigError
+from digest.issues.drafts import archive_url
+from digest.issues.finding import issue_row
+from digest.mail import Identity, MessageTemplate, Profile, compile_message, compose_notice, profile_of
+from digest.mail.dkim import DkimSigner
+from digest.pipeline.render import load_rendition
+from digest.settings import Settings
+from digest.settings.parts import split_mailbox
+from digest.values import Envelope, RenderedIssue
+from subscribers.models import MailingListRow
+from subscribers.tokens import Purpose, TokenSigner
+
+
+def profile_of_settings(settings: Settings) -> Profile:
+    """The provider's profile: configured, or told by the server's name."""
+    return profile_of(server_of(settings).host, settings.file.smtp.provider)
+
+
+def identity_of(session: Session, settings: Settings, edition_name: str, signer: TokenSigner) -> Identity:
+    """What all copies of an edition's issues have in common. Raises ``ConfigError``."""
+    edition = settings.edition(edition_name)
+    title = session.scalar(select(MailingListRow.title).where(MailingListRow.name == edition.list_name))
+    smtp, bounces = settings.file.smtp, settings.file.bounces
+    bounce_address = split_mailbox(bounces.address)[1] if bounces else ""
+    return Identity(
+        sender_name=edition.sender_name,
+        sender_address=edition.sender_address,
+        reply_to=split_mailbox(edition.reply_to) if edition.reply_to else ("", ""),
+        list_name=edition.list_name,
+        list_title=title or edition.title,
+        edition=edition.name,
+        public_url=settings.public_url,
+        signer=signer,
+        profile=profile_of_settings(settings),
+        bounce_address=bounce_address,
+        round_trip=bounces is not None and round_trip_seen(session, bounces.address),
+        dkim=_dkim(settings),
+        precedence=smtp.precedence,
+        auto_submitted=smtp.auto_submitted,
+        feedback_sender_id=smtp.feedback_sender_id,
+    )
+
+
+def _dkim(settings: Settings) -> tuple[DkimSigner, ...]:
+    own = settings.file.dkim
+    if own is None:
+        return ()
+    path: Path = settings.folder / own.key_file
+    try:
+        pem = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"[dkim] key_file {path}: {error.strerror}", remedy="`digest dkim new` makes a key"
+        ) from error
+    return (DkimSigner.from_pem(pem, domain=own.domain, selector=own.selector),)
+
+
+@dataclass(frozen=True)
+class IssueComposer:
+    """Makes the copies of one issue; each stored rendition is compiled once, when first needed."""
+
+    compiled: Callable[[int], MessageTemplate]
+
+    def __call__(self, claim: Claim, date: datetime) -> Envelope:
+        return self.compiled(claim.rendition_id or 0).envelope(claim.recipient, date=date)
+
+
+def issue_composer(
+    readers: sessionmaker[Session], settings: Settings, issue_id: int, signer: TokenSigner
+) -> Composer:
+    """The composer of a stored issue: a claim names the rendition that its copy carries."""
+    templates: dict[int, MessageTemplate] = {}
+    lock = threading.Lock()
+
+    def compiled(rendition_id: int) -> MessageTemplate:
+        found = templates.get(rendition_id)
+        if found is not None:
+            return found
+        with lock:
+            if rendition_id not in templates:
+                with readers() as session:
+                    rendered = load_rendition(session, rendition_id)
+                    templates[rendition_id] = template_of(session, settings, issue_id, rendered, signer)
+            return templates[rendition_id]
+
+    return IssueComposer(compiled)
+
+
+def template_of(
+    session: Session, settings: Settings, issue_id: int, rendered: RenderedIssue, signer: TokenSigner
+) -> MessageTemplate:
+    """``rendered`` as the copies of the issue. Raises ``ConfigError``."""
+    row = issue_row(session, issue_id)
+    identity = identity_of(session, settings, row.edition, signer)
+    return compile_message(rendered, identity, issue_id=issue_id, view_url=archive_url(settings, row))
+
+
+def notice_composer(readers: sessionmaker[Session], settings: Settings, signer: TokenSigner) -> Composer:
+    """Makes notices: rendered one by one, since there are few."""
+    identities: dict[str, Identity] = {}
+
+    def identity_for(edition: str) -> Identity:
+        if edition not in identities:
+            with readers() as session:
+                identities[edition] = identity_of(session, settings, edition, signer)
+        return identities[edition]
+
+    def compose(claim: Claim, date: datetime) -> Envelope:
+        from digest.rendering.notices import render_notice
+
+        notice = claim.notice
+        if notice is None:
+            raise ValueError(f"claim {claim.id} is no notice")
+        context = {**notice.context, **_links(settings, claim.recipient.subscription_id, signer, date)}
+        rendered = render_notice(notice.kind, claim.recipient.language, context, settings)
+        return compose_notice(
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
+            identity=identity_for(_edition_of(settings, notice.context)),
+            address=claim.recipient.address,
+            name=claim.recipient.name,
+            language=notice.language or settings.file.newsletter.language,
+            notice_id=claim.id,
+            subscription_id=claim.recipient.subscription_id,
+            date=date,
+        )
+
+    return compose
+
+
+def _links(settings: Settings, subscription_id: int, signer: TokenSigner, date: datetime) -> dict[str, str]:
+    """The links of one person; they are made here, so that no row stores a token."""
+    if not subscription_id or not settings.public_url:
+        return {}
+    url = settings.public_url
+    return {
+        "confirm_url": f"{url}/c/{signer.sign(Purpose.CONFIRM, subscription_id, issued_at=date)}",
+        "preferences_url": f"{url}/p/{signer.sign(Purpose.PREFERENCES, subscription_id)}",
+        "unsubscribe_url": f"{url}/u/{signer.sign(Purpose.UNSUBSCRIBE, subscription_id)}",
+    }
+
+
+def _edition_of(settings: Settings, context: object) -> str:
+    """The edition a notice speaks for: the one it names, else the one of its list, else the first."""
+    named = context if isinstance(context, dict) else {}
+    editions = settings.file.editions
+    if named.get("edition") in editions:
+        return str(named["edition"])
+    for name in editions:
+        if settings.edition(name).list_name == named.get("list"):
+            return name
+    if not editions:
+        raise ConfigError("newsletter.toml has no edition", remedy="add [editions.daily]")
+    return next(iter(editions))
