@@ -1,0 +1,113 @@
+"""``digest demo``: the whole job on the bundled sample newsroom, into an inbox of its own."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from digest.cli.context import Json, NoBrowser, state_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from digest.pipeline.demo import DemoReport
+
+ARRIVAL_SECONDS = 10.0
+
+
+def demo(
+    ctx: typer.Context,
+    folder: Annotated[
+        Path | None, typer.Option("--dir", metavar="DIR", help="Keep the newsletter there, to play with.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="End when everything is delivered.")] = False,
+    no_browser: NoBrowser = False,
+    json: Json = False,
+) -> None:
+    """Show the whole job on a bundled sample newsroom.
+
+    Two feeds and a folder of stories become an issue, the issue becomes mail, and three invented
+    readers get it in an inbox on this machine. Nothing leaves it. Then the preview is open, with
+    the editor's desk, until Ctrl-C.
+
+        digest demo --dir my-demo
+    """
+    from digest.app import App
+    from digest.cli.serving import serving
+    from digest.delivery.smtp import SmtpTransport, server_of
+    from digest.inbox import Mailbox, Receiver
+    from digest.inbox.page import inbox_page
+    from digest.pipeline.demo import lay_out, run_demo
+    from digest.pipeline.newsroom import Newsroom
+    from digest.preview import open_desk
+    from digest.resources import newsroom_dir
+
+    state = state_of(ctx)
+    mailbox = Mailbox(state.clock)
+    with ExitStack() as stack:
+        place = (folder or Path(stack.enter_context(_passing_folder()))).resolve()
+        newsroom = stack.enter_context(Newsroom(newsroom_dir(), state.clock))
+        receiver = stack.enter_context(Receiver(mailbox))
+        settings = lay_out(place, newsroom, smtp_url=receiver.url)
+        app = App(settings, state.clock)
+        stack.callback(app.close)
+        transport = SmtpTransport(server_of(settings), state.clock)
+        with state.progress(show=not json) as progress:
+            report = run_demo(
+                app.engine, app.sessions, settings, clock=state.clock, http=app.http(),
+                transport=transport, signer=app.signer, progress=progress,
+            )  # fmt: skip
+        mailbox.wait_for(report.sent, ARRIVAL_SECONDS)
+        desk = open_desk(app.engine, settings, clock=state.clock, signer=app.signer, transport=transport)
+        stack.callback(desk.close)
+        preview = stack.enter_context(serving(desk.page)) + desk.path(str(report.issue))
+        inbox = stack.enter_context(serving(inbox_page(mailbox, smtp=f"127.0.0.1:{receiver.port}")))
+        payload = {
+            "issue": report.issue,
+            "recipients": report.recipients,
+            "delivered": mailbox.arrived,
+            "preview": preview,
+            "inbox": inbox,
+            "dir": str(place) if folder else None,
+        }
+        state.emit(json, payload, lambda out: _tell(out, report, preview, inbox, folder, once))
+        if once:
+            return
+        for url in (inbox, preview):
+            state.open_browser(url, wanted=not no_browser and not json)
+        while True:
+            state.clock.wait(3600)
+
+
+def _passing_folder() -> AbstractContextManager[str]:
+    import tempfile
+
+    return tempfile.TemporaryDirectory(prefix="digest-demo-", ignore_cleanup_errors=True)
+
+
+def _tell(
+    out: Console, report: DemoReport, preview: str, inbox: str, folder: Path | None, once: bool
+) -> None:
+    say = out.print
+    say(f"{report.stories} stories came in from two feeds and a folder.", markup=False)
+    say(f"Issue {report.issue}: {report.subject}", markup=False)
+    say(
+        f"Delivered to {report.sent} of {report.recipients} readers, one of them reads Arabic.\n",
+        markup=False,
+    )
+    if not once:
+        say(f"  Preview and desk   {preview}", markup=False, soft_wrap=True)
+        say(f"  Inbox              {inbox}\n", markup=False, soft_wrap=True)
+    say("What next", style="bold")
+    if folder:
+        say(f"  digest -C {folder} issue explain daily@latest   why each story is in or out", markup=False)
+        say(f"  edit {folder}/newsletter.toml, and the preview follows", markup=False)
+    elif not once:
+        say("  digest demo --dir my-demo          keeps the newsletter, to change it", markup=False)
+    say("  digest try https://YOUR-SITE       tomorrow's digest of your own site", markup=False)
+    say("  digest init my-news --url https://YOUR-SITE", markup=False)
+    if not once:
+        say("\nCtrl-C ends the demo.", markup=False)
