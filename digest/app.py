@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from digest.clock import Clock
     from digest.settings import Settings
-    from digest.values import Transport
     from digest.sources.http import Fetcher
+    from digest.values import Transport
     from subscribers.tokens import TokenSigner
 
 
