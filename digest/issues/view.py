@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from digest.issues.finding import issue_row
 from digest.issues.items import load_items
-from digest.models import IssueRow
+from digest.models import IssueItemRow, IssueRow
 from digest.values import Item, SectionHeading, Slot
 
 
@@ -120,6 +121,68 @@ def issue_view(session: Session, issue_id: int, *, warnings: tuple[str, ...] = (
     """The stored issue. Raises ``UnknownIssue``."""
     row = issue_row(session, issue_id)
     return view_of(row, load_items(session, row.id), warnings=warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class IssueSummary:
+    """One line of ``issue list``."""
+
+    id: int
+    edition: str
+    date: date
+    ordinal: int
+    number: int | None
+    status: str
+    subject: str
+    stories: int
+    built_at: datetime
+    sent_at: datetime | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The summary as programs see it."""
+        return {
+            "id": self.id,
+            "edition": self.edition,
+            "date": self.date.isoformat(),
+            "ordinal": self.ordinal,
+            "number": self.number,
+            "status": self.status,
+            "subject": self.subject,
+            "stories": self.stories,
+            "built_at": stamp(self.built_at),
+            "sent_at": stamp(self.sent_at),
+        }
+
+
+def issue_summaries(session: Session, *, edition: str = "", limit: int = 50) -> list[IssueSummary]:
+    """The newest issues first."""
+    stories = (
+        select(func.count())
+        .where(
+            IssueItemRow.issue_id == IssueRow.id,
+            IssueItemRow.story_id.is_not(None),
+            IssueItemRow.dropped.is_(False),
+        )
+        .scalar_subquery()
+    )
+    query = select(IssueRow, stories).order_by(IssueRow.date.desc(), IssueRow.id.desc()).limit(limit)
+    if edition:
+        query = query.where(IssueRow.edition == edition)
+    return [
+        IssueSummary(
+            id=row.id,
+            edition=row.edition,
+            date=row.date,
+            ordinal=row.ordinal,
+            number=row.number,
+            status=row.status.value,
+            subject=row.subject,
+            stories=count,
+            built_at=row.built_at,
+            sent_at=row.sent_at,
+        )
+        for row, count in session.execute(query)
+    ]
 
 
 def view_of(row: IssueRow, items: list[Item], *, warnings: tuple[str, ...] = ()) -> IssueView:

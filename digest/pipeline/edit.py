@@ -18,6 +18,7 @@ from digest.issues.finding import issue_row
 from digest.issues.view import IssueView, issue_view
 from digest.models import IssueRow
 from digest.picking.rules import MORE
+from digest.pipeline import control
 from digest.settings import Settings
 from digest.settings.parts import nearest
 from digest.values import ItemKind, SectionHeading, Slot
@@ -156,9 +157,11 @@ def approve_issue(
 def cancel_issue(
     sessions: sessionmaker[Session], issue_id: int, *, now: datetime, actor: str = ""
 ) -> IssueView:
-    """Take the issue back; its stories are free again. Copies that wait are the outbox's to cancel
-    (``digest.pipeline.deliver``). Raises ``UnknownIssue``, ``IssueLocked``."""
-    return _changed(sessions, issue_id, lambda s: lifecycle.cancel(s, issue_id, now=now, actor=actor))
+    """Take the issue back: its stories are free again, and the copies that wait are called back. Raises
+    ``UnknownIssue``, ``IssueLocked``."""
+    control.cancel_issue(sessions, issue_id, now=now, actor=actor)
+    with sessions() as session:
+        return issue_view(session, issue_id)
 
 
 def pin_article(

@@ -30,13 +30,13 @@ def rules_of(settings: Settings, edition: EditionSettings) -> Rules:
         max_age=edition.own.max_age,
         more=edition.own.more,
         source_weights={source.name: source.weight for source in file.sources},
-        source_sections=_section_of_sources(settings) if edition.sections else {},
+        source_sections=sections_of_sources(settings) if edition.sections else {},
     )
     Matcher((*rules.sections, *rules.others))
     return rules
 
 
-def _section_of_sources(settings: Settings) -> dict[str, str]:
+def sections_of_sources(settings: Settings) -> dict[str, str]:
     """Which section a source's stories belong to, by the section's key or name."""
     by_name = {section.name: section.key for section in settings.file.sections}
     return {

@@ -1,0 +1,232 @@
+"""The stock as editors see it: each article with its section, its state, and what was decided of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from digest.issues.decisions import Standing, article_row, standing_decisions
+from digest.issues.view import stamp
+from digest.models import (
+    ArticleRow,
+    EditorialDecisionRow,
+    IssueItemRow,
+    LedgerEntryRow,
+    LedgerState,
+    StoryRow,
+)
+from digest.picking.matching import Matcher
+from digest.picking.teasers import clean, cut, reading_minutes
+from digest.values import Candidate
+
+STATES = ("unused", "reserved", "published", "hidden", "withdrawn")
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArticleView:
+    """One article of the stock. ``pinned`` is the slot it is pinned to, or empty."""
+
+    id: int
+    story: int
+    revision: int
+    title: str
+    url: str
+    teaser: str
+    section: str
+    categories: tuple[str, ...]
+    published_at: datetime
+    source: str
+    authors: tuple[str, ...]
+    kind: str
+    label: str
+    image: str
+    word_count: int
+    reading_minutes: int
+    also: tuple[str, ...]
+    state: str
+    pinned: str
+    issues: tuple[int, ...] = ()
+    history: tuple[tuple[str, str], ...] = ()
+
+    def as_json(self, *, whole: bool = False) -> dict[str, Any]:
+        """The object of the contract (CLI); ``whole`` adds what ``articles show`` knows beside it."""
+        found: dict[str, Any] = {
+            "id": self.id,
+            "story": self.story,
+            "title": self.title,
+            "url": self.url,
+            "teaser": self.teaser,
+            "section": self.section or None,
+            "published_at": stamp(self.published_at),
+            "source": self.source,
+            "kind": self.kind,
+            "label": self.label,
+            "image": self.image or None,
+            "reading_minutes": self.reading_minutes,
+            "state": self.state,
+            "pinned": self.pinned or None,
+        }
+        if whole:
+            found |= {
+                "revision": self.revision,
+                "categories": list(self.categories),
+                "authors": list(self.authors),
+                "word_count": self.word_count,
+                "also": list(self.also),
+                "issues": list(self.issues),
+                "history": [{"at": at, "what": what} for at, what in self.history],
+            }
+        return found
+
+
+def list_articles(
+    session: Session,
+    matcher: Matcher,
+    *,
+    now: datetime,
+    limit: int = 50,
+    section: str = "",
+    since: datetime | None = None,
+    source: str = "",
+    state: str = "",
+    teaser_length: int = 160,
+) -> list[ArticleView]:
+    """The newest articles first, filtered; ``section`` is a key."""
+    standing = standing_decisions(session, at=now)
+    found = []
+    for row, also, body in _newest(session, since=since, source=source):
+        one = _view(session, row, also, body, matcher, standing, teaser_length)
+        if (section and one.section != section) or (state and one.state != state):
+            continue
+        found.append(one)
+        if len(found) == limit:
+            break
+    return found
+
+
+def show_article(
+    session: Session, matcher: Matcher, article_id: int, *, now: datetime, teaser_length: int = 160
+) -> ArticleView:
+    """One article with its history. Raises ``UnknownArticle``."""
+    row = article_row(session, article_id)
+    also = session.get_one(StoryRow, row.story_id).also
+    standing = standing_decisions(session, at=now)
+    view = _view(session, row, also, row.body, matcher, standing, teaser_length)
+    issues = session.scalars(
+        select(IssueItemRow.issue_id)
+        .where(IssueItemRow.article_id == row.id, IssueItemRow.dropped.is_(False))
+        .order_by(IssueItemRow.issue_id)
+    )
+    return ArticleView(
+        **{name: getattr(view, name) for name in ArticleView.__slots__ if name not in {"issues", "history"}},
+        issues=tuple(issues),
+        history=tuple(_history(session, row.id)),
+    )
+
+
+def _newest(
+    session: Session, *, since: datetime | None, source: str
+) -> Iterator[tuple[ArticleRow, Sequence[str], str]]:
+    query = select(ArticleRow, StoryRow.also).join(StoryRow, StoryRow.id == ArticleRow.story_id)
+    if since is not None:
+        query = query.where(ArticleRow.published_at >= since)
+    if source:
+        query = query.where(ArticleRow.source == source)
+    query = query.order_by(ArticleRow.published_at.desc(), ArticleRow.id.desc())
+    page = 0
+    while True:
+        rows = session.execute(query.offset(page * PAGE).limit(PAGE)).all()
+        yield from ((row, also, "") for row, also in rows)
+        if len(rows) < PAGE:
+            return
+        page += 1
+        session.expunge_all()
+
+
+def _view(
+    session: Session,
+    row: ArticleRow,
+    also: Sequence[str],
+    body: str,
+    matcher: Matcher,
+    standing: Mapping[int, Standing],
+    teaser_length: int,
+) -> ArticleView:
+    decided = standing.get(row.id, Standing())
+    title = decided.headline or row.title
+    return ArticleView(
+        id=row.id,
+        story=row.story_id,
+        revision=row.revision,
+        title=title,
+        url=row.link_url,
+        teaser=decided.teaser
+        or cut(clean(row.summary, title=row.title), teaser_length, row.language or "en"),
+        section=matcher.section_of(_as_candidate(row, decided)),
+        categories=tuple(row.categories),
+        published_at=row.published_at,
+        source=row.source,
+        authors=tuple(row.authors),
+        kind=row.kind.value,
+        label=decided.label if decided.label is not None else row.label,
+        image=row.picture_url,
+        word_count=row.word_count,
+        reading_minutes=reading_minutes(body, word_count=row.word_count),
+        also=tuple(name for name in also if name != row.source),
+        state=_state(session, row, decided),
+        pinned=decided.pin_slot,
+    )
+
+
+def _as_candidate(row: ArticleRow, decided: Standing) -> Candidate:
+    return Candidate(
+        id=row.id,
+        story_id=row.story_id,
+        revision=row.revision,
+        title=row.title,
+        url=row.link_url,
+        identity_url=row.identity_url,
+        source=row.source,
+        published_at=row.published_at,
+        first_seen_at=row.first_seen_at,
+        categories=tuple(row.categories),
+        section=decided.section or "",
+    )
+
+
+def _state(session: Session, row: ArticleRow, decided: Standing) -> str:
+    if row.withdrawn_at is not None:
+        return "withdrawn"
+    if decided.hidden:
+        return "hidden"
+    states = set(session.scalars(select(LedgerEntryRow.state).where(LedgerEntryRow.story_id == row.story_id)))
+    if LedgerState.PUBLISHED in states:
+        return "published"
+    return "reserved" if states else "unused"
+
+
+def _history(session: Session, article_id: int) -> Iterator[tuple[str, str]]:
+    rows = session.scalars(
+        select(EditorialDecisionRow)
+        .where(EditorialDecisionRow.article_id == article_id)
+        .order_by(EditorialDecisionRow.id)
+    )
+    for row in rows:
+        words = [row.decision.value, row.slot, "again" if row.again else ""]
+        words += [
+            f"{name}={getattr(row, name)!r}"
+            for name in ("headline", "teaser", "section", "label")
+            if getattr(row, name) is not None
+        ]
+        words += [row.reason, f"by {row.actor}" if row.actor else ""]
+        words += [
+            f"until {stamp(row.until)}" if row.until else "",
+            f"ended {stamp(row.ended_at)}" if row.ended_at else "",
+        ]
+        yield stamp(row.at) or "", " ".join(word for word in words if word)
