@@ -61,13 +61,13 @@ class Person:
     )
 
     def __init__(
-        self, id_: int, name: str, language: str, timezone: str, attributes: Any, row: Row | None = None
+        self, id_: int, name: str, language: str, timezone: str, attributes: str, row: Row | None = None
     ) -> None:
         self.id = id_
         self.name = name
         self.language = language
         self.timezone = timezone
-        self.attributes = attributes  # JSON text, or a dict from PostgreSQL
+        self.attributes = attributes  # JSON text
         self.row = row
         self.subscriptions: dict[int, Subscription] = {}
         self.changed = False
@@ -316,5 +316,5 @@ class Planner:
         )
 
 
-def _parsed(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) else value
+def _parsed(value: str | None) -> Any:
+    return None if value is None else json.loads(value)

@@ -11,6 +11,7 @@ import gc
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextlib import suppress as ignoring
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from pathlib import Path
+from queue import Full, Queue
 from typing import Any, BinaryIO, Final, TextIO
 
 from sqlalchemy import Connection, insert, select, update
@@ -27,10 +29,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from subscribers.addresses import Address, deserves_a_look, redact, warnings_of
 from subscribers.errors import ImportFailed
 from subscribers.importing.formats import Columns, guess_delimiter, recognise, without_header
-from subscribers.importing.plan import Changes, Planner
+from subscribers.importing.plan import Changes, Known, Planner
 from subscribers.importing.records import delimited, json_lines
 from subscribers.importing.rows import CellReader, Notes, ObjectReader
-from subscribers.importing.store import Store, store_for
+from subscribers.importing.store import Store, lists_of, store_for
 from subscribers.importing.text import Line, Source
 from subscribers.importing.values import (
     Candidate,
@@ -90,7 +92,10 @@ def import_people(
         run = _Run(engine, key, options, report, now=now, fingerprint=_fingerprint(stream, options))
         with _without_collector(), errors, run:
             try:
-                for candidates, rejects in _chunks(reading.batches, options.chunk_rows):
+                chunks = _chunks(reading.batches, options.chunk_rows)
+                if engine.dialect.name != "sqlite":
+                    chunks = _ahead(chunks)
+                for candidates, rejects in chunks:
                     rejects += run.write(candidates)
                     errors.add(rejects)
                     _count(report, candidates, rejects)
@@ -133,6 +138,7 @@ class _Run:
         self._fingerprint = fingerprint
         self._id = 0
         self._planner: Planner | None = None
+        self._look_up = True  # whether the last chunk met people who were there
         self._seen: set[int] = set()  # of a dry run, which writes nothing that it could find again
 
     def __enter__(self) -> _Run:
@@ -191,12 +197,14 @@ class _Run:
             _restore(self._report, counts)
             try:
                 with self._engine.begin() as connection:
-                    rejects = self._write(connection, candidates)
+                    # In a first import nobody is known: then the unique index says so soon enough.
+                    look_up = self._look_up or attempt > 0 or self._options.dry_run
+                    rejects = self._write(connection, candidates, look_up=look_up)
                     if self._options.dry_run:
                         connection.rollback()
                     return rejects
             except IntegrityError:
-                # Somebody else added one of these addresses since we looked: look again.
+                # One of these addresses is there, or has been added since we looked: look again.
                 if attempt == _TRIES - 1:
                     raise
             except DBAPIError as error:
@@ -208,10 +216,15 @@ class _Run:
                 ) from error
         raise AssertionError("unreachable")
 
-    def _write(self, connection: Connection, candidates: list[Candidate]) -> list[Rejected]:
+    def _write(self, connection: Connection, candidates: list[Candidate], *, look_up: bool) -> list[Rejected]:
         store = store_for(connection)
         try:
-            known = store.look_up(connection, candidates)
+            known = Known(
+                store.people(connection, candidates) if look_up else {},
+                *store.suppressed(connection, candidates),
+                lists_of(connection),
+            )
+            self._look_up = look_up and bool(known.people)
             person_ids, subscription_ids = self._ids(connection, store, candidates, known.people)
             assert self._planner is not None  # noqa: S101 - set on entering
             changes, rejects = self._planner.plan(candidates, known, person_ids, subscription_ids)
@@ -231,9 +244,11 @@ class _Run:
         if self._options.dry_run:
             return count(1 << 62), count(1)
         new = len({row.normalized for row in candidates if row.normalized not in people})
-        joining = new
-        if self._options.list_id is None or people:
+        if self._options.list_id is None:
             joining = len(candidates)
+        else:
+            on_list = self._options.list_id
+            joining = new + sum(on_list not in person.subscriptions for person in people.values())
         return store.ids(connection, "subscribers", new), store.ids(connection, "subscriptions", joining)
 
     def _count_duplicates(self, changes: Changes) -> None:
@@ -403,6 +418,42 @@ def _chunks(batches: Iterator[Batch], rows: int) -> Iterator[Batch]:
             candidates, rejects = candidates[rows:], []
     if candidates or rejects:
         yield candidates, rejects
+
+
+def _ahead(chunks: Iterator[Batch]) -> Iterator[Batch]:
+    """Read the next chunk while the server works on this one.
+
+    Not for SQLite: its driver asks for the interpreter lock at every row, and would wait each time.
+    """
+    ready: Queue[Batch | BaseException | None] = Queue(maxsize=1)
+    stop = threading.Event()
+
+    def put(item: Batch | BaseException | None) -> None:
+        while not stop.is_set():
+            with ignoring(Full):
+                ready.put(item, timeout=0.1)
+                return
+
+    def read() -> None:
+        try:
+            for chunk in chunks:
+                put(chunk)
+                if stop.is_set():
+                    return
+            put(None)
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
+            put(error)
+
+    reader = threading.Thread(target=read, name="import-reader", daemon=True)
+    reader.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        reader.join()
 
 
 def _count(report: Report, candidates: Sequence[Candidate], rejects: Sequence[Rejected]) -> None:

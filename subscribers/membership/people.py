@@ -230,6 +230,7 @@ def erase_person(session: Session, address: Address, key: SuppressionKey, *, now
         .where(SubscriberRow.normalized == address.normalized)
         .returning(SubscriberRow.id)
     ).all()
+    session.execute(delete(ConsentEventRow).where(ConsentEventRow.subscriber_id.in_(erased)))
     # Reasons are words about a person, too.
     session.execute(delete(ConsentEventRow).where(ConsentEventRow.address_hash == address_hash))
     known = session.scalar(select(SuppressionRow.id).where(SuppressionRow.address_hash == address_hash))
@@ -267,11 +268,12 @@ def forget_traces(engine: Engine) -> None:
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         else:
-            connection.rollback()
-            connection.autocommit = True  # type: ignore[attr-defined]
+            driver: Any = connection.driver_connection
+            driver.rollback()
+            driver.autocommit = True
             for table in ("subscribers", "subscriptions", "consent_events", "suppressions"):
-                connection.execute(f"VACUUM {table}")
-            connection.autocommit = False  # type: ignore[attr-defined]
+                driver.execute(f"VACUUM {table}")
+            driver.autocommit = False
     finally:
         connection.close()
 
