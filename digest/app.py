@@ -6,15 +6,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
+    from datetime import date
 
     from sqlalchemy import Engine
     from sqlalchemy.orm import Session, sessionmaker
 
     from digest.clock import Clock
+    from digest.issues.view import IssueView
+    from digest.pipeline.delivered import Summary
+    from digest.pipeline.run import Steps
     from digest.settings import Settings
     from digest.sources.http import Fetcher
-    from digest.values import Transport
+    from digest.values import Progress, Transport
     from subscribers.tokens import TokenSigner
 
 
@@ -112,6 +117,50 @@ class App:
             self.examine_public_address()
 
         return examine
+
+    def deliver(
+        self, issue_id: int, *, progress: Progress | None = None, stop: threading.Event | None = None
+    ) -> Summary:
+        """Deliver an issue after the preflight: what ``run`` and the scheduler do."""
+        from digest.pipeline.deliver import Order, deliver
+
+        return deliver(
+            self.engine,
+            self.settings,
+            issue_id,
+            transport=self.transport(),
+            signer=self.signer,
+            clock=self.clock,
+            order=Order(examine=self.examiner()),
+            progress=progress,
+            stop=stop,
+        )
+
+    def steps(
+        self, edition: str, *, progress: Progress | None = None, stop: threading.Event | None = None
+    ) -> Steps:
+        """What ``run`` is made of."""
+        from digest.pipeline.build import build_issue
+        from digest.pipeline.collect import collect
+        from digest.pipeline.notifying import announce_approval
+        from digest.pipeline.ping import ping
+        from digest.pipeline.run import Steps
+
+        def build(day: date | None) -> IssueView:
+            return build_issue(self.sessions, self.settings, edition, day=day, now=self.clock.now())
+
+        url = self.settings.edition(edition).own.ping_url
+        return Steps(
+            fetch=lambda: collect(
+                self.sessions, self.settings, clock=self.clock, http=self.http(), progress=progress
+            ).as_json(),
+            build=build,
+            send=lambda issue_id: self.deliver(issue_id, progress=progress, stop=stop),
+            announce=lambda issue_id: announce_approval(
+                self.sessions, self.settings, issue_id, now=self.clock.now()
+            ),
+            ping=lambda what: ping(self.http(), url, what),
+        )
 
     def close(self) -> None:
         """Give connections back."""
