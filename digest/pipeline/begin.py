@@ -94,8 +94,9 @@ def env_file() -> str:
         f"DIGEST_SECRET_KEY={new_key()}\n"
         "# Hashes addresses that must never be mailed again. It can never be replaced.\n"
         f"DIGEST_SUPPRESSION_KEY={new_key()}\n"
-        "# The public pages (unsubscribe, archive), as readers reach them:\n"
-        "# DIGEST_PUBLIC_URL=https://news.example.org\n"
+        "# The public pages (unsubscribe, archive), as readers reach them. This one is for trials only:\n"
+        "# mail to a real server needs an https address that answers.\n"
+        "DIGEST_PUBLIC_URL=http://127.0.0.1:8000\n"
         "# The mail server, with user and password:\n"
         "# DIGEST_SMTP_URL=smtp://user:password@mail.example.org:587\n"
     )

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from digest.delivery.smtp import server_of
 from digest.errors import PreflightFailed
 from digest.settings import Settings
 from subscribers.tokens import Purpose, TokenSigner
@@ -19,7 +20,7 @@ Post = Callable[[str, bytes], int]
 def check_public_address(settings: Settings, signer: TokenSigner, post: Post) -> str:
     """Try one-click with a throw-away token; return a line that says what answered.
 
-    A loopback address is not asked, nor must it be https: nobody else could reach it either way.
+    A loopback address is not asked, nor must it be https, as long as the mail stays on this machine too.
     Raises ``PreflightFailed``.
     """
     url = settings.public_url
@@ -30,6 +31,11 @@ def check_public_address(settings: Settings, signer: TokenSigner, post: Post) ->
         )
     parts = urlsplit(url)
     if is_loopback(parts.hostname or ""):
+        if not is_loopback(server_of(settings).host):
+            raise PreflightFailed(
+                f"the public address {url} is this machine, but mail goes to {server_of(settings).host}",
+                remedy="set DIGEST_PUBLIC_URL to where readers reach `digest serve`",
+            )
         return f"{url} is this machine: for trials only"
     if parts.scheme != "https":
         raise PreflightFailed(

@@ -61,7 +61,7 @@ class Steps:
     fetch: Callable[[], dict[str, Any]]
     build: Callable[[date | None], IssueView]
     send: Callable[[int], Summary]
-    announce: Callable[[int], None]
+    announce: Callable[[int], object]
     ping: Callable[[str], None]
 
 

@@ -14,6 +14,74 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "consent_events",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("subscriber_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("address_hash", sa.LargeBinary(length=16), nullable=True),
+        sa.Column("domain", sa.String(length=255), nullable=True),
+        sa.Column("list_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column(
+            "action",
+            sa.Enum(
+                "added",
+                "requested",
+                "notified",
+                "confirmed",
+                "unsubscribed",
+                "sections",
+                "address",
+                "suppressed",
+                "unsuppressed",
+                "erased",
+                name="action",
+                native_enum=False,
+                create_constraint=True,
+                length=32,
+            ),
+            nullable=False,
+        ),
+        sa.Column(
+            "method",
+            sa.Enum(
+                "command",
+                "import",
+                "form",
+                "confirm_link",
+                "unsubscribe_page",
+                "one_click",
+                "mailto",
+                "preferences",
+                "bounce",
+                "complaint",
+                "notice",
+                name="method",
+                native_enum=False,
+                create_constraint=True,
+                length=32,
+            ),
+            nullable=False,
+        ),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("import_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("line", sa.Integer(), nullable=True),
+        sa.Column("wording", sa.Text(), nullable=True),
+        sa.Column("ip", sa.String(length=45), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_consent_events")),
+    )
+    with op.batch_alter_table("consent_events", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_consent_events_address_hash",
+            ["address_hash"],
+            unique=False,
+            sqlite_where=sa.text("address_hash IS NOT NULL"),
+            postgresql_where=sa.text("address_hash IS NOT NULL"),
+        )
+        batch_op.create_index(batch_op.f("ix_consent_events_subscriber_id"), ["subscriber_id"], unique=False)
+
+    op.create_table(
         "facts",
         sa.Column("name", sa.String(length=128), nullable=False),
         sa.Column("value", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
@@ -234,6 +302,8 @@ def upgrade() -> None:
         sa.Column("canonical_url", sa.Text(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("title_key", sa.String(length=64), nullable=False),
+        sa.Column("text_digest", sa.String(length=64), nullable=False),
+        sa.Column("likeness", sa.Text(), nullable=False),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("date_is_guess", sa.Boolean(), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=True),
@@ -608,89 +678,6 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("article_id", "revision", name=op.f("pk_article_revisions")),
     )
-    op.create_table(
-        "consent_events",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
-        sa.Column("subscriber_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("address_hash", sa.LargeBinary(length=16), nullable=True),
-        sa.Column("domain", sa.String(length=255), nullable=True),
-        sa.Column("list_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column(
-            "action",
-            sa.Enum(
-                "added",
-                "requested",
-                "notified",
-                "confirmed",
-                "unsubscribed",
-                "sections",
-                "address",
-                "suppressed",
-                "unsuppressed",
-                "erased",
-                name="action",
-                native_enum=False,
-                create_constraint=True,
-                length=32,
-            ),
-            nullable=False,
-        ),
-        sa.Column(
-            "method",
-            sa.Enum(
-                "command",
-                "import",
-                "form",
-                "confirm_link",
-                "unsubscribe_page",
-                "one_click",
-                "mailto",
-                "preferences",
-                "bounce",
-                "complaint",
-                "notice",
-                name="method",
-                native_enum=False,
-                create_constraint=True,
-                length=32,
-            ),
-            nullable=False,
-        ),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("import_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("line", sa.Integer(), nullable=True),
-        sa.Column("wording", sa.Text(), nullable=True),
-        sa.Column("ip", sa.String(length=45), nullable=True),
-        sa.Column("note", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["import_id"],
-            ["import_runs.id"],
-            name=op.f("fk_consent_events_import_id_import_runs"),
-            ondelete="SET NULL",
-        ),
-        sa.ForeignKeyConstraint(
-            ["list_id"], ["lists.id"], name=op.f("fk_consent_events_list_id_lists"), ondelete="SET NULL"
-        ),
-        sa.ForeignKeyConstraint(
-            ["subscriber_id"],
-            ["subscribers.id"],
-            name=op.f("fk_consent_events_subscriber_id_subscribers"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_consent_events")),
-    )
-    with op.batch_alter_table("consent_events", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_consent_events_address_hash",
-            ["address_hash"],
-            unique=False,
-            sqlite_where=sa.text("address_hash IS NOT NULL"),
-            postgresql_where=sa.text("address_hash IS NOT NULL"),
-        )
-        batch_op.create_index(batch_op.f("ix_consent_events_subscriber_id"), ["subscriber_id"], unique=False)
-
     op.create_table(
         "deliveries",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
