@@ -158,7 +158,6 @@ class MailingListRow(Base):
     name: Mapped[str] = mapped_column(String(64), unique=True)
     title: Mapped[str] = mapped_column(Text, default="")
     optin: Mapped[OptIn] = mapped_column(_words(OptIn, "optin"), default=OptIn.SINGLE)
-    welcome: Mapped[bool] = mapped_column(default=False)  # whether a welcome notice follows a confirmation
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

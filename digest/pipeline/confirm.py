@@ -63,9 +63,10 @@ def ask_to_confirm(
 
 
 def welcome(session: Session, settings: Settings, subscription_id: int, *, now: datetime) -> bool:
-    """Enqueue the welcome notice if the list has one; once per subscription."""
+    """Enqueue the welcome notice if the list's edition has one (``welcome = true``); once a subscription."""
     found = _subscription(session, subscription_id)
-    if found is None or not found[2].welcome:
+    edition = None if found is None else _edition_of(settings, found[2].name)
+    if found is None or edition is None or not settings.edition(edition).own.welcome:
         return False
     return _enqueue(session, settings, NoticeKind.WELCOME, *found, now=now)
 

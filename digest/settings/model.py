@@ -201,6 +201,7 @@ class Edition(Part):
     subject: str = ""
     preheader: str = ""
     segment: str | None = None
+    welcome: bool = False
     title: str = ""
     skip_dates: list[date] = []
     only_dates: list[date] = []

@@ -170,8 +170,8 @@ class PostgresStore:
         for person_id, normalized, name, language, timezone, attributes in raw.execute(
             # One text for all of them: psycopg makes arrays in Python, 2 µs a value.
             "SELECT s.* FROM unnest(string_to_array(%s, E'\\n')) AS wanted (normalized)"
-            " CROSS JOIN LATERAL (SELECT id, normalized, name, language, timezone, attributes::text FROM subscribers"
-            " WHERE normalized = wanted.normalized OFFSET 0) s",
+            " CROSS JOIN LATERAL (SELECT id, normalized, name, language, timezone, attributes::text"
+            " FROM subscribers WHERE normalized = wanted.normalized OFFSET 0) s",
             ("\n".join([row.normalized for row in rows]),),
         ):
             people[normalized] = Person(person_id, name, language, timezone, attributes)
@@ -179,8 +179,8 @@ class PostgresStore:
             by_id = {person.id: person for person in people.values()}
             for subscriber_id, subscription_id, list_id, status, sections in raw.execute(
                 "SELECT b.* FROM unnest(string_to_array(%s, E'\\n')::bigint[]) AS wanted (id)"
-                " CROSS JOIN LATERAL (SELECT subscriber_id, id, list_id, status, sections::text FROM subscriptions"
-                " WHERE subscriber_id = wanted.id OFFSET 0) b",
+                " CROSS JOIN LATERAL (SELECT subscriber_id, id, list_id, status, sections::text"
+                " FROM subscriptions WHERE subscriber_id = wanted.id OFFSET 0) b",
                 ("\n".join(map(str, by_id)),),
             ):
                 by_id[subscriber_id].subscriptions[list_id] = Subscription(subscription_id, status, sections)

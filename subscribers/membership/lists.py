@@ -50,16 +50,13 @@ def create_list(
     now: datetime,
     title: str = "",
     optin: OptIn = OptIn.SINGLE,
-    welcome: bool = False,
 ) -> MailingListRow:
     """Make a list. A name is what one types: letters, digits, ``.``, ``-`` and ``_``.
 
     :raises InvalidField: no such name. :raises NameTaken: there is one of this name.
     """
     _check_name(session, name)
-    row = MailingListRow(
-        name=name, title=clean_name(title) or name, optin=optin, welcome=welcome, created_at=now
-    )
+    row = MailingListRow(name=name, title=clean_name(title) or name, optin=optin, created_at=now)
     session.add(row)
     session.flush()
     return row
@@ -136,9 +133,8 @@ def rename_list(
     new_name: str | None = None,
     title: str | None = None,
     optin: OptIn | None = None,
-    welcome: bool | None = None,
 ) -> MailingListRow:
-    """Change a list's name, title, opt-in or welcome; subscriptions and links in old mails stay good.
+    """Change a list's name, title or opt-in; subscriptions and links in old mails stay good.
 
     :raises UnknownList: there is none called ``name``. :raises NameTaken: the new name is in use.
     """
@@ -150,8 +146,6 @@ def rename_list(
         row.title = clean_name(title) or row.name
     if optin is not None:
         row.optin = optin
-    if welcome is not None:
-        row.welcome = welcome
     session.flush()
     return row
 
