@@ -52,7 +52,7 @@ def send_test(
     """
     parsed = [parse_address(text).address for text in addresses]
     with readers() as session:
-        people = [_known_or_stranger(session, issue_row(session, issue_id).list_name, a) for a in parsed]
+        people = [recipient_for(session, issue_row(session, issue_id).list_name, a) for a in parsed]
     return _rehearse(
         readers, settings, issue_id, people,
         transport=transport, signer=signer, clock=clock, progress=progress or Silent(), total=len(people),
@@ -94,7 +94,8 @@ def _everybody(readers: sessionmaker[Session], settings: Settings, issue_id: int
                 )
 
 
-def _known_or_stranger(session: Session, list_name: str, address: str) -> Recipient:
+def recipient_for(session: Session, list_name: str, address: str) -> Recipient:
+    """The subscriber of the list with that address, or a stranger with the address alone."""
     row = session.execute(
         select(SubscriberRow, SubscriptionRow)
         .join(SubscriptionRow, SubscriptionRow.subscriber_id == SubscriberRow.id)
