@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.context import Json, Limit, State, state_of
+from digest.cli.render import check, render
 
 if TYPE_CHECKING:
     from datetime import date
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from digest.issues.view import IssueView
 
 app = typer.Typer(no_args_is_help=True, help="Build, edit, render and check issues.")
+app.command("render")(render)
+app.command("check")(check)
 
 IssueId = Annotated[str, typer.Argument(metavar="ID", help="A number, EDITION@DATE or EDITION@latest.")]
 ItemId = Annotated[int, typer.Argument(metavar="ITEM", help="The item's number in `digest issue show`.")]
