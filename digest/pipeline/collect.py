@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -278,7 +278,7 @@ class _Run:
         if ready.gap:
             notes = (
                 *notes,
-                f"{source.name}: stories may be missing: its oldest item is newer than the last fetch; fetch more often",
+                "stories may be missing: its oldest item is newer than the last fetch; fetch more often",
             )
         for note in notes:
             self._progress.note(note if note.startswith(source.name) else f"{source.name}: {note}")

@@ -174,7 +174,7 @@ class Clusters:
 
 
 def count_sources(session: Session, story_ids: set[int], titles: Mapping[str, str]) -> None:
-    """Count for each story the independent sources that tell it, by itself or a linked one, and name the others."""
+    """Count each story's independent sources, those of linked stories included, and name the others."""
     links = session.execute(
         select(StoryLinkRow.low_id, StoryLinkRow.high_id).where(
             or_(StoryLinkRow.low_id.in_(story_ids), StoryLinkRow.high_id.in_(story_ids))
@@ -192,9 +192,9 @@ def count_sources(session: Session, story_ids: set[int], titles: Mapping[str, st
         .order_by(ArticleRow.published_at, ArticleRow.id)
     ):
         told_by[story_id].append(source)
-    first = {
-        story_id: source
-        for story_id, source in session.execute(
+    first: dict[int, str] = {
+        row.id: row.source
+        for row in session.execute(
             select(StoryRow.id, ArticleRow.source)
             .join(ArticleRow, ArticleRow.id == StoryRow.representative_id)
             .where(StoryRow.id.in_(story_ids))

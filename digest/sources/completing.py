@@ -47,12 +47,12 @@ class Completer:
             if recent and pages < MAX_PAGES and wants_page(source, article):
                 pages += 1
                 article = self._with_page(source, article, dead)
-            if article.picture is not None:
-                if recent and pictures < MAX_PICTURES:
-                    pictures += 1
-                    article = replace(article, picture=self._looked_at(source, article.picture, dead))
-                elif not _may_stay(source, article.picture):
-                    article = replace(article, picture=None)
+            picture = article.picture
+            if picture is not None and recent and pictures < MAX_PICTURES:
+                pictures += 1
+                article = replace(article, picture=self._looked_at(source, picture, dead))
+            elif picture is not None and not _may_stay(source, picture):
+                article = replace(article, picture=None)
             done.append(replace(item, article=article))
         return done
 

@@ -1,7 +1,8 @@
 """Dates as they stand in feeds and pages, read strictly: a wrong date is worse than none.
 
 feedparser gives None for German and French months, ``24:00:00`` and "December 27, 2021", and *wrong*
-dates for Unix timestamps, ``2021年12月27日``, ``0000-00-00``, ``IST`` and ``UTC+5``; so all dates are read here.
+dates for Unix timestamps, ``2021年12月27日``, ``0000-00-00``, ``IST``
+and ``UTC+5``; so all dates are read here.
 """
 
 from __future__ import annotations

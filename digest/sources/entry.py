@@ -24,15 +24,24 @@ _NO_SECTION = frozenset(
 )
 _BY = re.compile(r"^\s*(by|von|par|por|di|door|автор:?)\s+", re.IGNORECASE)
 _MAIL = re.compile(r"<?[\w.+-]+@[\w.-]+>?")
+_DOMAIN = re.compile(r"[\w-]+\.[a-z]{2,4}", re.IGNORECASE)
 _NOBODY = frozenset(
     {"admin", "administrator", "editor", "webmaster", "noreply", "unknown", "null", "none", "author"}
 )
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
-_OPINION = frozenset({"opinion", "opinions", "comment", "commentary", "editorial", "op-ed", "column", "columns", "kommentar",
-                      "meinung", "débats", "tribune", "opinión", "राय", "رأي", "评论"})  # fmt: skip
-_SPONSORED = frozenset({"sponsored", "advertorial", "anzeige", "partner content", "paid content", "paid post",
-                        "brand content", "promoted", "advertisement", "publicité", "publirreportaje", "इश्तिहार"})  # fmt: skip
+_OPINION = frozenset(
+    (
+        "opinion|opinions|comment|commentary|editorial|op-ed|column|columns|kommentar|meinung|débats|tribune|"
+        "opinión|राय|رأي|评论"
+    ).split("|")
+)
+_SPONSORED = frozenset(
+    (
+        "sponsored|advertorial|anzeige|partner content|paid content|paid post|brand content|promoted|"
+        "advertisement|publicité|publirreportaje|إعلان"
+    ).split("|")
+)
 _PATH_KIND = (
     (re.compile(r"/(opinions?|commentisfree|op-?ed|editorials?|meinung|kommentare?)/"), ArticleKind.OPINION),
     (
@@ -101,7 +110,7 @@ def article_from(entry: Entry, *, source: str, now: datetime) -> Article | None:
     language = entry.language or detect(f"{title}. {text}")
     categories = _categories(entry.categories)
     kind, kind_origin = _kind(entry, link, categories)
-    origins = {name: entry.read_by for name in _given(entry)} | dict(entry.origins)
+    origins = dict.fromkeys(_given(entry), entry.read_by) | dict(entry.origins)
     if not entry.language and language:
         origins["language"] = "detected"
     if entry.kind is None and kind is not ArticleKind.ARTICLE:
@@ -181,7 +190,9 @@ def _people(texts: Iterable[str]) -> tuple[str, ...]:
             name = name.strip(" ,;()-–")
             if 1 < len(name) <= 80 and name.casefold() not in _NOBODY and not name.startswith(("http", "@")):
                 names.setdefault(name.casefold(), name)
-    return tuple(names.values())[:MAX_AUTHORS]
+    # A long piece behind a comma is a job, a domain name is the house: both only if nobody else is named.
+    people = [name for name in names.values() if name.count(" ") < 5 and not _DOMAIN.fullmatch(name)]
+    return tuple(people or names.values())[:MAX_AUTHORS]
 
 
 def _kind(entry: Entry, link: str, categories: tuple[str, ...]) -> tuple[ArticleKind, str]:

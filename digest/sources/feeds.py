@@ -143,8 +143,7 @@ def _link(raw: Any, links: Sequence[Any], enclosures: Sequence[Any], base: str) 
         found = link_url(candidate, base) if candidate else ""
         if found:
             return found
-    played = next((link_url(str(link["href"]), base) for link in enclosures), "")
-    return played
+    return next((link_url(str(link["href"]), base) for link in enclosures), "")
 
 
 def _dates(raw: Any, now: datetime) -> tuple[datetime | None, datetime | None]:
@@ -164,8 +163,8 @@ def _authors(raw: Any) -> tuple[str, ...]:
 
 
 def _credit(raw: Any) -> str:
-    credits = raw.get("media_credit") or ()
-    return one_line(str(credits[0].get("content", "")), 200) if credits else ""
+    found = raw.get("media_credit") or ()
+    return one_line(str(found[0].get("content", "")), 200) if found else ""
 
 
 def _entry_language(raw: Any) -> str:

@@ -46,13 +46,13 @@ _LETTERS = {
     "DEVANAGARI": (("mr", "ळ"), ("hi", "")),
 }  # fmt: skip
 _COMMON = {
-    "en": "the of and to in is that for on with as was at by from has have it be this are will an after said not",
-    "de": "der die das und in den von zu mit ist des auf für im dem nicht ein eine sich auch nach wird sind bei über",
-    "fr": "le la les de des et en du un une est que pour dans par sur au aux qui plus avec pas ce son sont ses",
+    "en": "the of and to in is that for on with as was at by from has have it be this are will an after said",
+    "de": "der die das und in den von zu mit ist des auf für im dem nicht ein eine sich auch nach wird bei über",
+    "fr": "le la les de des et en du un une est que pour dans par sur au aux qui plus avec pas ce son sont",
     "es": "el la los las de del que y en un una por con para se su al es como más lo pero sus no ha este",
     "it": "il la di che e in un una per con del della è non si da dei le al nel sono alla più gli ha",
     "pt": "o a os as de do da que e em um uma para com por não se na no dos mais ao foi como são das",
-    "nl": "de het een van en in is dat op te voor met niet zijn aan er ook die naar bij uit door heeft om werd",
+    "nl": "de het een van en in is dat op te voor met niet zijn aan er ook die naar bij uit door heeft om",
     "sv": "och att det i en som på är av för med den till inte har om ett de var från men sig efter",
     "da": "og at det i en som på er af for med den til ikke har om et de var fra men sig efter blev også",
     "no": "og at det i en som på er av for med den til ikke har om et de var fra men seg etter ble også",

@@ -20,7 +20,7 @@ _RASTER = ("image/jpeg", "image/jpg", "image/png", "image/gif", "image/webp", "i
 _NOT_RASTER = re.compile(r"\.(svgz?|ico|bmp|tiff?|avif|heic|mp3|mp4|m4a|pdf|webm)(\?|$)", re.IGNORECASE)
 _NOT_A_STORY = re.compile(
     r"gravatar\.com|feedburner\.com|feeds\.feedburner|doubleclick|pixel|/emoji/|s\.w\.org/images/core/emoji|spacer|"
-    r"blank\.gif|/stats?[./]|b\.gif|share[-_]?(icon|button)|avatar|1x1|transparent\.(gif|png)|placeholder",
+    r"blank\.gif|/stats?[./]|b\.gif|share[-_]?(icon|button)|avatar|(?<!\d)1x1(?!\d)|transparent\.(gif|png)|placeholder",
     re.IGNORECASE,
 )
 _IMAGE = re.compile(r"<img\b[^<>]*>", re.IGNORECASE)

@@ -17,6 +17,7 @@ from digest.sources.harvest import Before, Harvest
 from digest.sources.http import Gone, Http, Request, Response
 from digest.sources.parsing import Task
 from digest.sources.workshop import Readers
+from digest.values import Article
 
 MAX_FILES = 5_000
 MAX_FILE = 5 * 1024 * 1024
@@ -286,7 +287,7 @@ class Visitor:
         digest = hashlib.sha256(state.encode("utf-8", "replace")).hexdigest()
         if digest == before.body_digest:
             return Harvest(source=source.name, unchanged=True, kind="folder", body_digest=digest)
-        articles = []
+        articles: list[Article] = []
         for path in files[:MAX_FILES]:
             name = path.relative_to(folder).as_posix()
             if path.stat().st_size > MAX_FILE:

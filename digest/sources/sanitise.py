@@ -17,8 +17,8 @@ MAX_SUMMARY = 4_000
 
 _TAGS = frozenset(
     (
-        "p br hr h2 h3 h4 h5 h6 ul ol li dl dt dd blockquote q cite em strong b i u s sub sup small mark abbr "
-        "time code pre a img figure figcaption table thead tbody tfoot tr th td caption span div bdi bdo"
+        "p br hr h2 h3 h4 h5 h6 ul ol li dl dt dd blockquote q cite em strong b i u s sub sup small mark "
+        "abbr time code pre a img figure figcaption table thead tbody tfoot tr th td caption span div bdi bdo"
     ).split()
 )
 _ATTRIBUTES = {
@@ -156,7 +156,7 @@ def _is_pixel(tag: str) -> bool:
 
 
 def _depth(markup: str) -> int:
-    """The deepest nesting of tags, roughly (unclosed paragraphs count as nested: too strict, never too lax)."""
+    """The deepest nesting of tags, roughly (unclosed ones count: rather too strict)."""
     depth = deepest = 0
     for match in _TAG.finditer(markup):
         name = match[2].lower()

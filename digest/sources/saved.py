@@ -29,8 +29,8 @@ _ALSO = re.compile(
 )
 _CREDIT = re.compile(r"\s*(?:…|\.{2,4})\s*\.?\s*reports\s+(?P<outlet>[^.!?\n]{2,60})\.?\s*$", re.IGNORECASE)
 _FURNITURE = re.compile(
-    r"(home|menu|search|subscribe|sign in|log in|advertisement|skip to (main )?content|share|tweet|e-?mail|print|"
-    r"(by\s+)?(admin|editor)|facebook|twitter|whatsapp|linkedin)",
+    r"(home|menu|search|subscribe|sign in|log in|advertisement|skip to (main )?content|share|tweet|e-?mail|"
+    r"print|(by\s+)?(admin|editor)|facebook|twitter|whatsapp|linkedin)",
     re.IGNORECASE,
 )
 _BYLINE = re.compile(r"by\s+(?P<name>[^\d|•]{3,60}?)(\s*[|•].*)?", re.IGNORECASE)

@@ -18,10 +18,10 @@ _LONGEST_PAUSE = timedelta(hours=24)
 
 
 def pause_after(failures: int) -> timedelta:
-    """How long a source is left alone after so many failures in a row: none, then 30 min doubling to a day."""
+    """How long a source is left alone after so many failures: none, then 30 min, doubled up to a day."""
     if failures < _PATIENCE:
         return timedelta(0)
-    return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(10, failures - _PATIENCE))
+    return min(_LONGEST_PAUSE, _FIRST_PAUSE * (1 << min(10, failures - _PATIENCE)))
 
 
 def before_of(row: SourceStateRow) -> Before:

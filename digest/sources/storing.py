@@ -151,7 +151,7 @@ def _rows(session: Session, column: Any, values: Sequence[str], source: str = ""
         ).where(column.in_(wanted[at : at + _AT_ONCE]))
         if source:
             query = query.where(ArticleRow.source == source)
-        found += session.execute(query.order_by(ArticleRow.id)).all()
+        found.extend(session.execute(query.order_by(ArticleRow.id)))
     return found
 
 
