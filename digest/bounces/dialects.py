@@ -57,6 +57,7 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _WHILE = re.compile(rf"^(?:[245]\d\d[- ])(?:[245]\.\d\.\d )?<?({ADDRESS})>?(.*)$", re.MULTILINE)
+_BRACKETED = re.compile(rf"<({ADDRESS})>(.*)")
 _MAILBOX_OF = re.compile(
     rf"(?:mailbox|mail box|account)[^\n]{{0,30}}[:<]\s*<?({ADDRESS})>?(.*)", re.IGNORECASE
 )
@@ -84,7 +85,7 @@ class Dialect:
 
 
 _LIST: Final = (_ALONE, _LEADING)
-ANY_SHAPES: Final = (_ALONE, _LEADING, _WHILE, _SAID, _COMMAND, _NAMED, _MAILBOX_OF)
+ANY_SHAPES: Final = (_ALONE, _LEADING, _WHILE, _SAID, _COMMAND, _NAMED, _MAILBOX_OF, _BRACKETED)
 
 DIALECTS: Final = (
     Dialect(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from subscribers.models import BounceEventRow, BounceKind, MailingListRow, SubscriberRow
@@ -82,7 +82,7 @@ def bounce_figures(
     :param domains: the largest so many recipient domains.
     """
     kinds = (BounceKind.HARD, BounceKind.SOFT, BounceKind.COMPLAINT, BounceKind.UNSUBSCRIBE)
-    conditions = [BounceEventRow.kind.in_(kinds)]
+    conditions: list[ColumnElement[bool]] = [BounceEventRow.kind.in_(kinds)]
     if issue_id is not None:
         conditions.append(BounceEventRow.issue_id == issue_id)
     if since is not None:

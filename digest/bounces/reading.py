@@ -22,6 +22,7 @@ READ_LIMIT: Final = 1_048_576  # bytes of a message that are read; reports have 
 DEPTH_LIMIT: Final = 8
 PART_LIMIT: Final = 32
 HEADER_LIMIT: Final = 131_072  # bytes of one header block
+VALUE_LIMIT: Final = 8192  # bytes of one field
 FIELD_LIMIT: Final = 400  # fields of one header block
 TEXT_LIMIT: Final = 131_072  # characters of one part
 
@@ -57,7 +58,7 @@ class Headers:
 
     def decoded(self, name: str) -> str:
         """The first value of ``name`` with its encoded words decoded (RFC 2047)."""
-        return decode_words(self.get(name))
+        return decode_words(self.get(name)[:1000])
 
     def __contains__(self, name: str) -> bool:
         return any(key == name for key, _ in self._fields)
@@ -148,7 +149,7 @@ def split_headers(raw: bytes) -> tuple[Headers, bytes]:
         return Headers([]), raw[1:]
     fields = []
     for found in _FIELD.finditer(block):
-        value = " ".join(decode_text(found[2]).split())
+        value = " ".join(decode_text(found[2][:VALUE_LIMIT]).split())
         fields.append((found[1].decode("ascii").lower(), value))
         if len(fields) >= FIELD_LIMIT:
             break

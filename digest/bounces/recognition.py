@@ -9,7 +9,7 @@ from digest.bounces.addresses import is_daemon
 from digest.bounces.reading import Mail
 
 _BOUNCE_SUBJECT = re.compile(
-    r"^\W*(?:fw(?:d)?: )?(?:undeliver|mail delivery (?:fail|prob|status)|mail (?:system error|could not|"
+    r"^\W{0,8}(?:undeliver|mail delivery (?:fail|prob|status)|mail (?:system error|could not|"
     r"not delivered|failure|delivery)|delivery (?:status|fail|problem|error|delay|notification|report|"
     r"has failed|final fail)|"
     r"return(?:ed|ing) (?:mail|message|to sender)|fail(?:ure|ed) (?:notice|delivery|mail|message)|"
@@ -25,7 +25,7 @@ _BOUNCE_SUBJECT = re.compile(
     re.IGNORECASE,
 )
 _AUTO_SUBJECT = re.compile(
-    r"^\W*(?:re: ?)?\W*(?:out of (?:the )?office|auto(?:matic|mated|matische|matisch)?[ -]?(?:reply|"
+    r"^\W{0,8}(?:re: ?)?\W{0,8}(?:out of (?:the )?office|auto(?:matic|mated|matische|matisch)?[ -]?(?:reply|"
     r"response|answer|antwort|svar|respuesta|réponse)|automatic reply|autoreply|auto-?re[: ]|auto:|"
     r"ooo\b|away from|on (?:vacation|holiday|leave)|vacation|i am (?:away|out|on)|"
     r"abwesen|réponse automatique|absence|respuesta automática|fuera de (?:la )?oficina|"
@@ -37,10 +37,10 @@ _AUTO_SUBJECT = re.compile(
     re.IGNORECASE,
 )
 _UNSUBSCRIBE_SUBJECT = re.compile(
-    r"^\W*(?:re: ?)?\W*(?:unsubscribe|un-subscribe|list-unsubscribe|remove(?: me)?|opt[ -]?out|stop|"
+    r"^\W{0,8}(?:re: ?)?\W{0,8}(?:unsubscribe|un-subscribe|list-unsubscribe|remove(?: me)?|opt[ -]?out|stop|"
     r"abmelden|désabonner|desabonnement|désinscription|darse de baja|baja|disiscriv\w+|cancellami|"
     r"afmelden|отписаться|配信停止|退订|unsubscribe request|unsubscribe me|"
-    r"remove from list)\W*(?:from .{0,100})?$",
+    r"remove from list)\W{0,8}(?:from .{0,100})?$",
     re.IGNORECASE,
 )
 # What mail clients write when their button is pressed (Apple Mail, Gmail, Outlook, Yahoo).

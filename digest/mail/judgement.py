@@ -111,7 +111,7 @@ def normalise(text: str) -> str:
 
 
 _ADDRESS = re.compile(r"<?[\w.!#$%&*+/=?^{|}~-]{1,128}@[\w.-]{1,255}>?")
-_FRAGMENT = re.compile(r"(?<=\S)#[\w-]+")
+_FRAGMENT = re.compile(r"(?<=[\w/=])#[a-z][\w-]*")  # not qmail's (#5.1.1)
 _CONTINUATION = re.compile(r"\s[245]\d\d-(?:[245]\.\d{1,3}\.\d{1,3})?\s?|\s<<<\s")
 _CODE = re.compile(r"(?<![\d.])([45]\d\d)(?=[\s\-:;,.<#(]|$)(?!\.\d)")
 _STATUS = re.compile(r"(?<![\d.\[])([45]\.\d{1,3}\.\d{1,3})(?![\d.]|\])")

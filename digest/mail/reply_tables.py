@@ -346,6 +346,22 @@ PHRASES: Final[tuple[tuple[Reason, tuple[str, ...]], ...]] = (
         """),
     ),
     (
+        Reason.DOMAIN_UNKNOWN,
+        _phrases("""
+        host unknown | unknown host | host * not found | domain * not found | domain * does not exist |
+        host not found | host or domain name not found | domain not found | domain name not found |
+        no such host | no such domain | domain does not exist | domain doesn't exist |
+        domain is not reachable | domain does not | unknown domain | domain unknown |
+        name or service not known | name service error*host not found | illegal host/domain |
+        illegal host | invalid domain | bad destination system | bad destination host | domain not exist |
+        couldn't find any host | unrouteable mail domain | unroutable domain | unrouteable domain |
+        no mx record | no route to domain | nxdomain | domain lookup |
+        all relevant mx records point to non-existent | could not be resolved: no |
+        dns domain * does not exist | name has no mx | host lookup did not complete*not found |
+        mail domain mentioned in email address is unknown | domain isn't | invalid host
+        """),
+    ),
+    (
         Reason.USER_UNKNOWN,
         _phrases("""
         user unknown | unknown user | no such user | no such recipient | no such mailbox |
@@ -378,22 +394,6 @@ PHRASES: Final[tuple[tuple[Reason, tuple[str, ...]], ...]] = (
         introuvable | desconocid | no existe | inesistente | sconosciut | unbekannt | existiert nicht |
         nicht gefunden | não existe | 不存在 | 存在しません | 見つからない | 見つかりません | 宛先不明 |
         ユーザーが見つ | nicht bekannt | onbekend | nepřijímá | nie istnieje | böyle bir kullanıcı
-        """),
-    ),
-    (
-        Reason.DOMAIN_UNKNOWN,
-        _phrases("""
-        host unknown | unknown host | host * not found | domain * not found | domain * does not exist |
-        host not found | host or domain name not found | domain not found | domain name not found |
-        no such host | no such domain | domain does not exist | domain doesn't exist |
-        domain is not reachable | domain does not | unknown domain | domain unknown |
-        name or service not known | name service error*host not found | illegal host/domain |
-        illegal host | invalid domain | bad destination system | bad destination host | domain not exist |
-        couldn't find any host | unrouteable mail domain | unroutable domain | unrouteable domain |
-        no mx record | no route to domain | nxdomain | domain lookup |
-        all relevant mx records point to non-existent | could not be resolved: no |
-        dns domain * does not exist | name has no mx | host lookup did not complete*not found |
-        mail domain mentioned in email address is unknown | domain isn't | invalid host
         """),
     ),
     (
@@ -448,4 +448,5 @@ BOILERPLATE: Final[tuple[str, ...]] = (
     "for further assistance",
     "please include this problem report",
     "delete your own text",
+    "message was not relayed to",
 )
