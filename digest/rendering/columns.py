@@ -11,12 +11,16 @@ WIDTH = 72
 _PIECES = re.compile(
     r"\s+|[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]|[^\s\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
 )
+# What is not one column wide may be above these; dashes, quotes and the ellipsis are.
+_MARKED = re.compile(r"[^\x00-\u02ff\u2010-\u201f\u2026\u20ac]")
 _NOT_AT_START = set("、。，．！？：；）」』】》〉”’!?,.:;)]}")
 
 
 def width_of(text: str) -> int:
     """Columns that the text takes in a terminal."""
-    return len(text) if text.isascii() else sum(max(0, wcwidth(character)) for character in text)
+    if text.isascii() or max(text) < "\u0300":  # below that nothing combines, and nothing is wide
+        return len(text)
+    return sum(max(0, wcwidth(character)) for character in text)
 
 
 def wrap(text: str, width: int = WIDTH, indent: str = "", first: str | None = None) -> str:
@@ -24,6 +28,8 @@ def wrap(text: str, width: int = WIDTH, indent: str = "", first: str | None = No
 
     Addresses are never broken; other words that are longer than a line are.
     """
+    if not _MARKED.search(text):
+        return _wrap_plain(text, width, indent, indent if first is None else first)
     lines: list[str] = []
     start = indent if first is None else first
     line, used = start, width_of(start)
@@ -50,6 +56,26 @@ def wrap(text: str, width: int = WIDTH, indent: str = "", first: str | None = No
     if not empty or first is not None:
         lines.append(line)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _wrap_plain(text: str, width: int, indent: str, first: str) -> str:
+    """Text in which every character is one column: words and spaces, and nothing else to know."""
+    lines: list[str] = []
+    line, empty = first, True
+    room = max(1, width - len(indent))
+    for word in text.split():
+        parts = [word]
+        if len(word) > room and "://" not in word:
+            parts = [word[at : at + room] for at in range(0, len(word), room)]
+        for part in parts:
+            if not empty and len(line) + 1 + len(part) > width:
+                lines.append(line)
+                line, empty = indent, True
+            line = line + part if empty else f"{line} {part}"
+            empty = False
+    if not empty or first != indent:
+        lines.append(line)
+    return "\n".join(each.rstrip() for each in lines)
 
 
 def underline(text: str, mark: str = "=") -> str:

@@ -19,6 +19,10 @@ _BETWEEN_TAGS = re.compile(r">\n\s*<")
 _OFFSET = re.compile(r"(?:at position|in) (\d+)(?:\.\.(\d+))?")
 
 
+_RULES_KEPT = 32
+_rules: dict[tuple[str, int], Any] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class CompiledHtml:
     """The HTML before its slots are cut, and what the guards had to change."""
@@ -77,17 +81,21 @@ def _premailer() -> type[Any]:
         """premailer fetches ``@import`` even when told not to use the network; this one cannot."""
 
         def _parse_css_string(self, css_body: str, validate: bool = True) -> Any:
-            return _parsed(css_body)
+            parser = cssutils.CSSParser(fetcher=lambda url: ("utf-8", b""), validate=False)
+            return parser.parseString(css_body)
+
+        def _parse_style_rules(self, css_body: str, ruleset_index: int) -> Any:
+            # Parsing the sheet costs more than all the rest of premailer, and it seldom changes.
+            known = _rules.get((css_body, ruleset_index))
+            if known is None:
+                if len(_rules) >= _RULES_KEPT:
+                    _rules.clear()
+                known = super()._parse_style_rules(css_body, ruleset_index)
+                _rules[css_body, ruleset_index] = known
+            rules, leftover = known
+            return list(rules), list(leftover)
 
     return OfflinePremailer
-
-
-@lru_cache(maxsize=32)
-def _parsed(css: str) -> Any:
-    import cssutils
-
-    # A sheet is only read, and parsing it costs as much as all the rest of premailer.
-    return cssutils.CSSParser(fetcher=lambda url: ("utf-8", b""), validate=False).parseString(css)
 
 
 def _ignore_styles(html: str) -> str:

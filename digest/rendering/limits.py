@@ -17,8 +17,13 @@ from jinja2 import Environment, nodes, pass_context, pass_environment, pass_eval
 from jinja2.exceptions import SecurityError
 from jinja2.filters import do_batch, do_join, do_replace, do_sum
 from jinja2.nodes import EvalContext
-from jinja2.runtime import Context, markup_join, str_join
+from jinja2.runtime import Context, Macro, markup_join, str_join
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from digest.rendering.pictures import PictureView
+from digest.rendering.scripts import Typography
+from digest.rendering.theme import Colours, Look
+from digest.rendering.view import IssueView, ItemView, LinkView, SectionView
 
 MAX_STEPS = 50_000  # rounds of loops and calls; an issue of 100 stories takes about 3,000
 MAX_OUTPUT = 8_000_000  # characters that are written anywhere, macros included
@@ -38,6 +43,10 @@ _FILTERS = {
 _METHODS = {
     "center", "ljust", "rjust", "zfill", "expandtabs", "format", "format_map", "join", "replace", "translate",
 }  # fmt: skip
+_VIEWS = {
+    view: frozenset(name for name in dir(view) if not name.startswith("_"))
+    for view in (ItemView, SectionView, IssueView, LinkView, PictureView, Look, Typography, Colours)
+}
 _CONTAINERS = (list, tuple, dict, set, frozenset)
 
 
@@ -107,7 +116,17 @@ class LimitedEnvironment(ImmutableSandboxedEnvironment):
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - as Jinja's
         _budget.get().spend(steps=1)
+        if type(__obj) is Macro:  # a macro's own; the checks below are for what comes from outside
+            kwargs.pop("_loop_vars", None)
+            kwargs.pop("_block_vars", None)
+            return _measured(__obj(__context.eval_ctx, *args, **kwargs))
         return _measured(super().call(__context, __obj, *args, **kwargs))
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        # Our own views are plain values: the sandbox's many questions cost half of a rendering.
+        if attribute in _VIEWS.get(type(obj), ()):
+            return getattr(obj, attribute)
+        return super().getattr(obj, attribute)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         _check_operands(operator, left, right)

@@ -73,17 +73,20 @@ class SlotBook:
 
     def without_slots(self, text: str) -> str:
         """The text with fallbacks put in and section words taken out (for ``issue.mjml``)."""
-        return "".join(
-            fragment.text
-            if isinstance(fragment, Literal)
-            else f"{{{{ {fragment.name} }}}}"
-            if not fragment.fallback
-            else f"{{{{ {fragment.name}|{fragment.fallback} }}}}"
-            for fragment in self._cut(text, "", html=False)
-        )
+
+        def shown(found: re.Match[str]) -> str:
+            if found[1] != "m":
+                return ""
+            name, fallback = self._slots[int(found[2], 16)]
+            return f"{{{{ {name}|{fallback} }}}}" if fallback else f"{{{{ {name} }}}}"
+
+        return self._word().sub(shown, text)
+
+    def _word(self) -> re.Pattern[str]:
+        return re.compile(f"(?:{re.escape(_HOST)})?{self._key}([mbe])([0-9a-f]{{3}})z")
 
     def _cut(self, text: str, template: str, *, html: bool) -> tuple[Fragment, ...]:
-        word = re.compile(f"(?:{re.escape(_HOST)})?{self._key}([mbe])([0-9a-f]{{3}})z")
+        word = self._word()
         fragments: list[Fragment] = []
         section, at = "", 0
         for found in word.finditer(text):

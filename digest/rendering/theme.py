@@ -14,11 +14,23 @@ _FONTS = re.compile(r"[\w\s,.'\-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Colours:
+    """One set of colours as ``#rrggbb``; a plain value, since templates must not reach a model's methods."""
+
+    paper: str
+    ink: str
+    grey: str
+    accent: str
+    tint: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """What templates know of colours, fonts and the logo."""
 
-    light: Palette
-    dark: Palette
+    light: Colours
+    dark: Colours
     type: Typography
     logo: str
     logo_dark: str
@@ -63,14 +75,18 @@ def look_of(theme: Theme, language: str) -> Look:
                 remedy=f"choose colours with at least {AA_TEXT}:1 (WCAG AA)",
             )
     return Look(
-        light=theme.light_palette,
-        dark=theme.dark_palette,
+        light=_colours(theme.light_palette),
+        dark=_colours(theme.dark_palette),
         type=_with_fonts(typography_of(language), theme),
         logo=theme.logo or "",
         logo_dark=theme.logo_dark or "",
         logo_width=theme.logo_width,
         radius=theme.radius,
     )
+
+
+def _colours(palette: Palette) -> Colours:
+    return Colours(**palette.model_dump())
 
 
 def contrast(one: str, other: str) -> float:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from babel.support import Translations
 
 _PLACE = re.compile(r"\{(\w+)\}")
+# Messages are few and fixed in templates; gettext's fallbacks cost more than the rest of a story.
+_known: dict[tuple[str, str | int], str] = {}
+_MINUTES_KEPT = 100
 CATALOGUES = Path(__file__).with_name("catalogues")
 
 
@@ -39,11 +42,10 @@ class Words:
 
     def text(self, message: str, **values: object) -> str:
         """A message in this language, with ``{name}`` places filled by the values."""
-        return _fill(str(self._translations.gettext(message)), values)
-
-    def named(self, context: str, message: str, **values: object) -> str:
-        """A message whose meaning depends on where it stands (gettext's ``pgettext``)."""
-        return _fill(str(self._translations.upgettext(context, message)), values)
+        found = _known.get((self.language, message))
+        if found is None:
+            found = _known[self.language, message] = str(self._translations.gettext(message))
+        return _fill(found, values)
 
     def count(self, one: str, many: str, number: int, **values: object) -> str:
         """A message with a number in the right plural: ``count("{n} min read", "{n} min read", 2)``."""
@@ -52,19 +54,11 @@ class Words:
 
     def number(self, number: int) -> str:
         """A number with the language's separators."""
-        from babel.numbers import format_decimal
-
-        return str(format_decimal(number, locale=self.locale))
+        return _formatted_number(str(self.locale), number)
 
     def date(self, day: date, form: str = "full") -> str:
         """A date: ``full`` (with the weekday), ``long``, ``medium``, or ``day`` (day and month)."""
-        from babel.dates import format_date, format_skeleton
-
-        if form == "day":
-            # Skeletons are CLDR's; every locale has one for day and month.
-            return str(format_skeleton("MMMd", datetime(day.year, day.month, day.day, tzinfo=UTC),
-                                       locale=self.locale, fuzzy=True))  # fmt: skip
-        return str(format_date(day, form, locale=self.locale))
+        return _formatted_date(str(self.locale), day, form)
 
     def moment(self, at: datetime, zone: str, form: str = "day") -> str:
         """The date of a moment in a zone."""
@@ -72,7 +66,12 @@ class Words:
 
     def reading(self, minutes: int) -> str:
         """``2 min read``."""
-        return self.count("{n} min read", "{n} min read", minutes)
+        found = _known.get((self.language, minutes))
+        if found is None:
+            found = self.count("{n} min read", "{n} min read", minutes)
+            if minutes < _MINUTES_KEPT:
+                _known[self.language, minutes] = found
+        return found
 
     def stories(self, number: int) -> str:
         """``5 stories``."""
@@ -95,6 +94,24 @@ def words_of(language: str) -> Words:
     except (UnknownLocaleError, ValueError):
         locale = _nearest_locale(language)
     return Words(language=language, locale=locale, _translations=_translations(language))
+
+
+@lru_cache(maxsize=1024)
+def _formatted_date(locale: str, day: date, form: str) -> str:
+    from babel.dates import format_date, format_skeleton
+
+    if form == "day":
+        # Skeletons are CLDR's; every locale has one for day and month.
+        at = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        return str(format_skeleton("MMMd", at, locale=locale, fuzzy=True))
+    return str(format_date(day, form, locale=locale))
+
+
+@lru_cache(maxsize=1024)
+def _formatted_number(locale: str, number: int) -> str:
+    from babel.numbers import format_decimal
+
+    return str(format_decimal(number, locale=locale))
 
 
 def catalogue_languages() -> list[str]:
