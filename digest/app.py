@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from digest.clock import Clock
     from digest.issues.view import IssueView
     from digest.pipeline.delivered import Summary
+    from digest.pipeline.doctor import World
     from digest.pipeline.run import Steps
     from digest.settings import Settings
     from digest.sources.http import Fetcher
@@ -160,6 +162,41 @@ class App:
                 self.sessions, self.settings, issue_id, now=self.clock.now()
             ),
             ping=lambda what: ping(self.http(), url, what),
+        )
+
+    def world(self) -> World:
+        """What ``doctor`` asks."""
+        from digest.delivery.smtp import server_of
+        from digest.pipeline.bounces import round_trip
+        from digest.pipeline.composing import dkim_signers
+        from digest.pipeline.doctor import World
+        from digest.pipeline.resolver import SystemResolver
+        from digest.pipeline.sample import render_samples
+
+        def key() -> tuple[str, str]:
+            name, record = dkim_signers(self.settings)[0].record
+            return name, record.rpartition("p=")[2]
+
+        return World(
+            engine=self.bare_engine,
+            sessions=lambda: self.readers,
+            transport=self.transport,
+            resolver=SystemResolver(),
+            public_address=self.examine_public_address,
+            render_sample=lambda: render_samples(self.settings),
+            round_trip=(
+                None
+                if self.settings.file.bounces is None
+                else lambda: round_trip(
+                    self.sessions,
+                    self.settings,
+                    transport=self.transport(),
+                    signer=self.signer,
+                    clock=self.clock,
+                )
+            ),
+            dkim_public_key=None if self.settings.file.dkim is None else key,
+            smtp_host=server_of(self.settings).host,
         )
 
     def close(self) -> None:

@@ -50,14 +50,15 @@ def identity_of(session: Session, settings: Settings, edition_name: str, signer:
         profile=profile_of_settings(settings),
         bounce_address=bounce_address,
         round_trip=bounces is not None and round_trip_seen(session, bounces.address),
-        dkim=_dkim(settings),
+        dkim=dkim_signers(settings),
         precedence=smtp.precedence,
         auto_submitted=smtp.auto_submitted,
         feedback_sender_id=smtp.feedback_sender_id,
     )
 
 
-def _dkim(settings: Settings) -> tuple[DkimSigner, ...]:
+def dkim_signers(settings: Settings) -> tuple[DkimSigner, ...]:
+    """What ``[dkim]`` signs with, or nothing. Raises ``ConfigError``."""
     own = settings.file.dkim
     if own is None:
         return ()
