@@ -188,11 +188,12 @@ class App:
                 None
                 if self.settings.file.bounces is None
                 else lambda: round_trip(
-                    self.sessions,
                     self.settings,
-                    transport=self.transport(),
+                    self.sessions,
+                    self.transport(),
                     signer=self.signer,
                     clock=self.clock,
+                    nonce=secrets.randbelow(2**31),
                 )
             ),
             dkim_public_key=None if self.settings.file.dkim is None else key,

@@ -60,7 +60,7 @@ def announce_approval(
                 )
                 .execution_options(preserve_rowcount=True)
             )
-            new += done.rowcount
+            new += done.rowcount  # type: ignore[attr-defined]
         return new
 
 
