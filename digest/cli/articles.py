@@ -182,6 +182,28 @@ def edit(
     _after(desk, article, json)
 
 
+@app.command()
+def withdraw(
+    ctx: typer.Context,
+    article: ArticleId,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the history.")] = "",
+    actor: Actor = "",
+    json: Json = False,
+) -> None:
+    """Take an article back: out of built issues, out of copies that wait, and marked where it was sent."""
+    from digest.cli.output_desk import print_withdrawn
+    from digest.pipeline.correct import withdraw_article
+
+    desk = state_of(ctx)
+    found = withdraw_article(
+        desk.app.sessions, desk.settings, article, now=desk.clock.now(), actor=_actor(actor), reason=reason
+    )
+    with desk.app.readers() as session:
+        view = _view(desk, session, article)
+    payload = view.as_json(whole=True) | {"withdrawn_from": [one.as_json() for one in found]}
+    desk.emit(json, payload, lambda out: print_withdrawn(out, view, found))
+
+
 def _after(desk: State, article: int, json: bool) -> None:
     with desk.app.readers() as session:
         _emit(desk, json, _view(desk, session, article))

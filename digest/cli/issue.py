@@ -281,6 +281,34 @@ def cancel(ctx: typer.Context, issue: IssueId, actor: Actor = "", json: Json = F
     _emit(state, json, view)
 
 
+@app.command()
+def correct(
+    ctx: typer.Context,
+    issue: IssueId,
+    text: Annotated[
+        str, typer.Option("--text", help="What was wrong (default: that the story is withdrawn).")
+    ] = "",
+    actor: Actor = "",
+    json: Json = False,
+) -> None:
+    """Build a correction issue to exactly those who got a wrong copy; `digest send` sends it.
+
+    Example: digest articles withdraw 17, then: digest issue correct daily@latest --text "The figure is 3."
+    """
+    from digest.pipeline.correct import correct_issue
+
+    state = state_of(ctx)
+    view = correct_issue(
+        state.app.sessions,
+        state.settings,
+        _id(state, issue),
+        now=state.clock.now(),
+        text=text,
+        actor=_actor(actor),
+    )
+    _emit(state, json, view)
+
+
 def _emit(state: State, json: bool, view: IssueView) -> None:
     from digest.cli.output_desk import print_issue
 

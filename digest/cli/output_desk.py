@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from digest.issues.articles import ArticleView
     from digest.issues.view import IssueSummary, IssueView
+    from digest.pipeline.correct import Withdrawn
     from digest.pipeline.explain import Verdict
 
 _SLOTS = (
@@ -133,3 +134,15 @@ def print_article(out: Console, one: ArticleView, zone: str) -> None:
     pairs += [(f"  {when}", what) for when, what in one.history]
     for name, value in pairs:
         out.print(f"{name:<10} {value}", markup=False)
+
+
+def print_withdrawn(out: Console, article: ArticleView, found: Sequence[Withdrawn]) -> None:
+    """What became of the issues that carried a withdrawn article."""
+    out.print(f"Article {article.id} is withdrawn: {article.title}", markup=False)
+    for one in found:
+        swapped = f", item {one.swapped_in} took its place" if one.swapped_in else ""
+        copies = f", {one.copies} waiting copies are made anew" if one.copies else ""
+        line = f"Issue {one.issue} ({one.status}){swapped}{copies}"
+        if one.needs_correction:
+            line += f"; copies with it are out: `digest issue correct {one.issue}` tells who got them"
+        out.print(line + ".", markup=False)

@@ -20,7 +20,7 @@ from digest.issues.events import record
 from digest.issues.finding import issue_row
 from digest.issues.lifecycle import must_be_unsent
 from digest.models import IssueItemRow, IssueRow, IssueStatus, LedgerEntryRow, LedgerState
-from digest.values import ItemKind, Origin, SectionHeading, Slot
+from digest.values import ArticleKind, ItemKind, Origin, SectionHeading, Slot
 
 LONGEST = {"headline": 300, "teaser": 5000, "label": 60, "subject": 200, "preheader": 250, "url": 2000}
 """Code points that an edited field may have."""
@@ -210,12 +210,22 @@ def drop_item(
 
 
 def drop(
-    session: Session, row: IssueRow, item: IssueItemRow, *, now: datetime, actor: str = "", reason: str = ""
+    session: Session,
+    row: IssueRow,
+    item: IssueItemRow,
+    *,
+    now: datetime,
+    actor: str = "",
+    reason: str = "",
+    release: bool = True,
 ) -> None:
-    """Take the item out of the issue, whatever the issue's status is: the callers know why they may."""
+    """Take the item out of the issue, whatever the issue's status is: the callers know why they may.
+
+    ``release`` frees its story; it stays taken when copies that carry it are out.
+    """
     item.dropped = True
     _lock(item, now=now, actor=actor)
-    if item.story_id is not None:
+    if item.story_id is not None and release:
         session.execute(
             delete(LedgerEntryRow)
             .where(
@@ -230,6 +240,38 @@ def drop(
     _change(
         session, row, "dropped", now=now, actor=actor, item=item.id, headline=item.headline, reason=reason
     )
+
+
+def put_story(
+    session: Session, row: IssueRow, item: IssueItemRow, place: Place, *, now: datetime, actor: str = ""
+) -> None:
+    """Put a story that the rules picked at a place; it is not locked."""
+    session.add(item)
+    item.issue_id = row.id
+    session.flush()
+    _put(session, row, item, place, now=now, actor=actor)
+    _change(session, row, "swapped-in", now=now, actor=actor, item=item.id, headline=item.headline)
+
+
+def promote(session: Session, row: IssueRow, *, now: datetime) -> Place | None:
+    """Make the first story of the first section the lead of an issue that has none; the place that it
+    left, or None when there is no such story."""
+    order = [entry["key"] for entry in row.sections]
+    stories = [
+        item
+        for key in order
+        for item in _shelf(session, row, Slot.SECTION, key)
+        if item.kind is ItemKind.STORY and item.article_kind is not ArticleKind.SPONSORED
+    ]
+    if not stories:
+        return None
+    heir = stories[0]
+    left = Place(Slot.SECTION, heir.section, heir.position)
+    heir.slot, heir.position = Slot.LEAD, 1
+    session.flush()
+    _renumber(_shelf(session, row, Slot.SECTION, left.section))
+    _change(session, row, "promoted", now=now, actor="", item=heir.id, headline=heir.headline)
+    return left
 
 
 def known_headings(row: IssueRow, sections: Sequence[SectionHeading]) -> list[SectionHeading]:

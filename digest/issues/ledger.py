@@ -19,6 +19,12 @@ def reserve(session: Session, issue: IssueRow, stories: Iterable[int], *, now: d
     """
     wanted = set(stories)
     release(session, issue.id, keep=wanted)
+    reserve_more(session, issue, wanted, now=now)
+
+
+def reserve_more(session: Session, issue: IssueRow, stories: Iterable[int], *, now: datetime) -> None:
+    """Reserve ``stories`` beside what the issue has reserved. Raises as :func:`reserve`."""
+    wanted = set(stories)
     known = set(
         session.scalars(
             select(LedgerEntryRow.story_id).where(

@@ -248,13 +248,14 @@ def pick_for(
     *,
     now: datetime,
     as_of: bool = False,
+    hold_all: bool = False,
 ) -> tuple[Page, list[Item]]:
-    """What the rules pick at ``now`` beside the items that hands hold in the ``existing`` issue, and
-    those items. ``as_of`` looks back: what came later is left out."""
+    """What the rules pick at ``now`` beside the items that are held in the ``existing`` issue (those that
+    hands have changed, or all), and those items. ``as_of`` looks back: what came later is left out."""
     held: list[Item] = []
     dropped: set[int] = set()
     if existing is not None:
-        held = [item for item in load_items(session, existing.id) if item.locked]
+        held = [item for item in load_items(session, existing.id) if item.locked or hold_all]
         gone = load_items(session, existing.id, dropped=True)
         dropped = {item.story_id for item in gone if item.story_id is not None}
     allowed = page_window(session, edition, rules, now=now)

@@ -23,7 +23,7 @@ _HEADING = re.compile(r"<h1\b.{0,2000}?</h1\s*>", re.IGNORECASE | re.DOTALL)
 def teaser_from(*, headline: str, summary: str, body: str, language: str, limit: int) -> str:
     """The teaser of an article in at most ``limit`` code points; empty when there is nothing to say."""
     text = clean(summary, title=headline)
-    if not _says_something(text, headline) or _is_whole_text(text, body):
+    if not _says_something(text, headline) or _is_stub(text) or _is_whole_text(text, body):
         text = _from_body(body, headline, limit) or text
     if fold(text).rstrip(".…") == fold(headline).rstrip(".…"):
         return ""
@@ -54,6 +54,11 @@ def _ended(text: str, limit: int, language: str) -> str:
 def _says_something(text: str, headline: str) -> bool:
     folded = fold(text).rstrip(".…")
     return len(text) >= LEAST_SUMMARY and folded != fold(headline).rstrip(".…")
+
+
+def _is_stub(text: str) -> bool:
+    """Whether a text breaks off before it has said anything ("Guests discuss…")."""
+    return len(text) < LEAST_PARAGRAPH and text.endswith(ELLIPSIS)
 
 
 def _is_whole_text(summary: str, body: str) -> bool:
