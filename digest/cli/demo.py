@@ -37,12 +37,11 @@ def demo(
     """
     from digest.app import App
     from digest.cli.serving import serving
-    from digest.delivery.smtp import SmtpTransport, server_of
     from digest.inbox import Mailbox, Receiver
     from digest.inbox.page import inbox_page
-    from digest.pipeline.demo import lay_out, run_demo
+    from digest.pipeline.demo import lay_out, read_again, run_demo
     from digest.pipeline.newsroom import Newsroom
-    from digest.preview import open_desk
+    from digest.preview import Desk
     from digest.resources import newsroom_dir
 
     state = state_of(ctx)
@@ -54,16 +53,17 @@ def demo(
         settings = lay_out(place, newsroom, smtp_url=receiver.url)
         app = App(settings, state.clock)
         stack.callback(app.close)
-        transport = SmtpTransport(server_of(settings), state.clock)
         with state.progress(show=not json) as progress:
             report = run_demo(
                 app.engine, app.sessions, settings, clock=state.clock, http=app.http(),
-                transport=transport, signer=app.signer, progress=progress,
+                transport=app.transport(), signer=app.signer, progress=progress,
             )  # fmt: skip
         mailbox.wait_for(report.sent, ARRIVAL_SECONDS)
-        desk = open_desk(app.engine, settings, clock=state.clock, signer=app.signer, transport=transport)
+        desk = Desk(settings, state.clock, reload=lambda: read_again(settings))
         stack.callback(desk.close)
-        preview = stack.enter_context(serving(desk.page)) + desk.path(str(report.issue))
+        address = stack.enter_context(serving(desk.page))
+        preview = address + desk.path(report.issue)
+        tomorrow = address + desk.path(report.tomorrow) if report.tomorrow else None
         inbox = stack.enter_context(serving(inbox_page(mailbox, smtp=f"127.0.0.1:{receiver.port}")))
         payload = {
             "issue": report.issue,
@@ -72,8 +72,10 @@ def demo(
             "preview": preview,
             "inbox": inbox,
             "dir": str(place) if folder else None,
+            "desk": tomorrow,
         }
-        state.emit(json, payload, lambda out: _tell(out, report, preview, inbox, folder, once))
+        places = {"Inbox": inbox, "Preview": preview, "Tomorrow's desk": tomorrow}
+        state.emit(json, payload, lambda out: _tell(out, report, places, folder, once))
         if once:
             return
         for url in (inbox, preview):
@@ -89,25 +91,25 @@ def _passing_folder() -> AbstractContextManager[str]:
 
 
 def _tell(
-    out: Console, report: DemoReport, preview: str, inbox: str, folder: Path | None, once: bool
+    out: Console, report: DemoReport, places: dict[str, str | None], folder: Path | None, once: bool
 ) -> None:
-    say = out.print
-    say(f"{report.stories} stories came in from two feeds and a folder.", markup=False)
-    say(f"Issue {report.issue}: {report.subject}", markup=False)
-    say(
-        f"Delivered to {report.sent} of {report.recipients} readers, one of them reads Arabic.\n",
-        markup=False,
-    )
+    lines = [
+        f"{report.stories} stories came in from two feeds and a folder.",
+        f"Issue {report.issue}: {report.subject}",
+        f"Delivered to {report.sent} of {report.recipients} invented readers; one of them reads Arabic.",
+        "",
+    ]
     if not once:
-        say(f"  Preview and desk   {preview}", markup=False, soft_wrap=True)
-        say(f"  Inbox              {inbox}\n", markup=False, soft_wrap=True)
-    say("What next", style="bold")
+        lines += [f"  {name:<16} {url}" for name, url in places.items() if url]
+        lines += ["", "Tomorrow's issue is built of what is left: change it on its desk, and send it.", ""]
+    lines.append("What next")
     if folder:
-        say(f"  digest -C {folder} issue explain daily@latest   why each story is in or out", markup=False)
-        say(f"  edit {folder}/newsletter.toml, and the preview follows", markup=False)
+        lines.append(f"  digest -C {folder} issue explain daily@latest   why each story is in or out")
+        lines.append(f"  edit {folder}/newsletter.toml or a story in {folder}/notebook: the preview follows")
     elif not once:
-        say("  digest demo --dir my-demo          keeps the newsletter, to change it", markup=False)
-    say("  digest try https://YOUR-SITE       tomorrow's digest of your own site", markup=False)
-    say("  digest init my-news --url https://YOUR-SITE", markup=False)
+        lines.append("  digest demo --dir my-demo       keeps the newsletter, to change it")
+    lines.append("  digest try https://YOUR-SITE    tomorrow's digest of your own site")
+    lines.append("  digest init my-news --url https://YOUR-SITE")
     if not once:
-        say("\nCtrl-C ends the demo.", markup=False)
+        lines += ["", "Ctrl-C ends the demo."]
+    out.print("\n".join(lines), markup=False, soft_wrap=True)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
+from pydantic import SecretStr
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from digest.clock import Clock
-from digest.errors import ConfigError
+from digest.errors import ConfigError, EmptyIssue
+from digest.issues.finding import issue_row
+from digest.issues.view import IssueView
 from digest.pipeline.begin import IGNORED, env_file
 from digest.settings import FILE_NAME, Settings, load
 from digest.settings.secrets import Environment
@@ -47,10 +53,14 @@ READERS = (
 
 @dataclass(frozen=True)
 class DemoReport:
-    """What the main job made of the newsroom: stories taken in, the issue, and copies that went out."""
+    """What the main job made of the newsroom: stories taken in, the issue, and copies that went out.
+
+    ``tomorrow`` is an unsent issue of what is left, for the desk; None when too little is.
+    """
 
     stories: int
     issue: int
+    tomorrow: int | None
     subject: str
     recipients: int
     sent: int
@@ -81,10 +91,10 @@ def lay_out(folder: Path, newsroom: Newsroom, *, smtp_url: str) -> Settings:
         raise ConfigError(f"{error.filename}: {error.strerror}", remedy="give a writable folder") from error
     own = dict(_lines(folder / ".env"))
     environment = Environment(
-        database_url="sqlite:///digest.sqlite3",  # type: ignore[arg-type] # pydantic wraps secrets
-        smtp_url=own["DIGEST_SMTP_URL"],  # type: ignore[arg-type]
-        secret_key=own["DIGEST_SECRET_KEY"],  # type: ignore[arg-type]
-        suppression_key=own["DIGEST_SUPPRESSION_KEY"],  # type: ignore[arg-type]
+        database_url=SecretStr("sqlite:///digest.sqlite3"),
+        smtp_url=SecretStr(own["DIGEST_SMTP_URL"]),
+        secret_key=SecretStr(own["DIGEST_SECRET_KEY"]),
+        suppression_key=SecretStr(own["DIGEST_SUPPRESSION_KEY"]),
         public_url=own["DIGEST_PUBLIC_URL"],
     )
     return replace(load(folder), environment=environment)
@@ -109,11 +119,29 @@ def run_demo(
     with sessions.begin() as session:
         _invite(session, settings, clock)
     collected = collect(sessions, settings, clock=clock, http=http, progress=progress)
-    view = build_issue(sessions, settings, EDITION, now=clock.now(), actor="demo")
+    now = clock.now()
+    issue = _number(build_issue(sessions, settings, EDITION, now=now))
     summary = deliver(
-        engine, settings, view.id, transport=transport, signer=signer, clock=clock, progress=progress
+        engine, settings, issue, transport=transport, signer=signer, clock=clock, progress=progress
     )
-    return DemoReport(collected.new, view.id, view.subject, summary.recipients, summary.sent)
+    with sessions() as session:
+        subject = issue_row(session, issue).subject
+    tomorrow = None
+    with contextlib.suppress(EmptyIssue):
+        day = now.astimezone(ZoneInfo(settings.edition(EDITION).timezone)).date() + timedelta(days=1)
+        tomorrow = _number(build_issue(sessions, settings, EDITION, day=day, now=now))
+    return DemoReport(collected.new, issue, tomorrow, subject, summary.recipients, summary.sent)
+
+
+def read_again(settings: Settings) -> Settings:
+    """newsletter.toml of the demo as it is now, with the demo's own environment. Raises ``ConfigError``."""
+    return replace(load(settings.folder), environment=settings.environment)
+
+
+def _number(view: IssueView) -> int:
+    if view.id is None:
+        raise ValueError("an issue that was not stored")
+    return view.id
 
 
 def _invite(session: Session, settings: Settings, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""The bundled sample newsroom, served on loopback: two feeds, pictures and story pages, as fresh as the clock.
+"""The bundled sample newsroom, served on loopback: two feeds, pictures, story pages; as fresh as the clock.
 
 Its files hold places that are filled when they are served: ``{{base}}`` is the newsroom's own address,
 ``{{rss 3h20min}}`` and ``{{iso 26h}}`` are times that long ago, as RSS (RFC 822) and JSON Feed (RFC 3339)
@@ -71,10 +71,10 @@ class Newsroom:
         newsroom = self
 
         class Answers(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802 - http.server's name
+            def do_GET(self) -> None:
                 newsroom._answer(self)
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
                 """Nobody watches."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
