@@ -22,10 +22,11 @@ IGNORED = "*.sqlite3\n*.sqlite3-*\n*.lock\n.env\nout/\n"
 
 @dataclass(frozen=True)
 class ProposedSource:
-    """A source for the new file."""
+    """A source for the new file; ``allow_private`` when its address is on a private network."""
 
     name: str
     url: str
+    allow_private: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ def newsletter_toml(
         "",
     ]
     for source in sources:
-        parts += ["[[sources]]", f"name = {_quoted(source.name)}", f"url = {_quoted(source.url)}", ""]
+        parts += ["[[sources]]", f"name = {_quoted(source.name)}", f"url = {_quoted(source.url)}"]
+        parts += ["allow_private = true", ""] if source.allow_private else [""]
     if not sources:
         parts += [
             "# [[sources]]                             # a feed, a site, a page, a file or a folder",

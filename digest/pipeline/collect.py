@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from digest.clock import Clock
 from digest.errors import ConfigError, SourceError
 from digest.models import SourceStateRow
+from digest.pipeline.adding import add_article as add_article
 from digest.settings import Settings
 from digest.settings.model import Source
 from digest.sources.completing import Completer

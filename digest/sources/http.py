@@ -12,7 +12,6 @@ import ipaddress
 import socket
 import ssl
 import threading
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,8 +23,9 @@ from urllib.parse import urljoin
 import httpcore2
 
 from digest.clock import Clock
-from digest.errors import SourceError, SourceForbidden, SourceUnavailable
+from digest.errors import SourceError, SourceUnavailable
 from digest.sources.guard import Target, checked, forbidden, is_public
+from digest.sources.inflating import inflated
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -263,7 +263,13 @@ class Fetcher:
                 }
                 body = b""
                 if 200 <= answer.status < 300:
-                    body = _inflated(answer.iter_stream(), known, request, target.url)
+                    body = inflated(
+                        answer.iter_stream(),
+                        known.get("content-encoding", ""),
+                        limit=request.max_body,
+                        cut=request.head_only,
+                        url=target.url,
+                    )
                 return Response(target.url, answer.status, known, body)
         except SourceError:
             raise
@@ -334,84 +340,6 @@ class Fetcher:
             return self._pools[allow_private]
 
 
-def _inflated(pieces: Iterable[bytes], headers: Mapping[str, str], request: Request, url: str) -> bytes:
-    """The body, inflated up to ``request.max_body`` bytes and never beyond."""
-    inflate = _inflater(headers.get("content-encoding", "").strip().lower(), url)
-    room = request.max_body
-    parts: list[bytes] = []
-    raw = 0
-    for piece in pieces:
-        raw += len(piece)
-        for part in inflate(piece):
-            room -= len(part)
-            parts.append(part)
-            if room < 0 or raw > request.max_body:
-                if request.head_only:
-                    return b"".join(parts)[: request.max_body]
-                raise SourceUnavailable(
-                    f"{url}: larger than {request.max_body // (1024 * 1024)} MB",
-                    remedy="ask the publisher for a shorter feed",
-                )
-        if request.head_only and room == 0:
-            break
-    return b"".join(parts)
-
-
-def _inflater(coding: str, url: str) -> Callable[[bytes], Iterator[bytes]]:
-    if coding in {"", "identity"}:
-        return lambda piece: iter((piece,))
-    if coding in {"gzip", "x-gzip", "deflate"}:
-        return _zlib(zlib.decompressobj(47 if coding != "deflate" else 15), url)
-    if coding == "br":
-        import brotli
-
-        return _brotli(brotli.Decompressor(), url)
-    # Two encodings on top of each other are a bomb's trick, and nobody asked for others.
-    raise SourceUnavailable(f"{url}: content-encoding {coding[:40]!r}, which was not asked for")
-
-
-_PIECE = 256 * 1024
-
-
-def _zlib(inflate: Any, url: str) -> Callable[[bytes], Iterator[bytes]]:
-    def pieces(piece: bytes) -> Iterator[bytes]:
-        try:
-            while piece:
-                yield inflate.decompress(piece, _PIECE)
-                piece = inflate.unconsumed_tail
-        except zlib.error as error:
-            raise SourceUnavailable(f"{url}: damaged compression ({error})") from None
-
-    return pieces
-
-
-def _brotli(inflate: Any, url: str) -> Callable[[bytes], Iterator[bytes]]:
-    def pieces(piece: bytes) -> Iterator[bytes]:
-        import brotli
-
-        try:
-            yield inflate.process(piece, output_buffer_limit=_PIECE)
-            while not inflate.can_accept_more_data():
-                yield inflate.process(b"", output_buffer_limit=_PIECE)
-        except brotli.error as error:
-            raise SourceUnavailable(f"{url}: damaged compression ({error})") from None
-
-    return pieces
-
-
 def _words(error: Exception) -> str:
     text = str(error) or type(error).__name__
     return text if not isinstance(error, ssl.SSLCertVerificationError) else f"TLS: {error.verify_message}"
-
-
-__all__ = [
-    "Fetcher",
-    "Gone",
-    "Http",
-    "Request",
-    "Response",
-    "RetryLater",
-    "SourceForbidden",
-    "resolve_by_system",
-    "user_agent",
-]

@@ -10,15 +10,15 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urljoin, urlsplit
 # Parameters that say where a click came from, never what is shown (campaigns, click ids, mail tools).
 _TRACKING = frozenset(
     (
-        "fbclid gclid gclsrc dclid gbraid wbraid msclkid yclid twclid ttclid igshid igsh li_fat_id mc_cid "
-        "mc_eid mkt_tok _hsenc _hsmi hsctatracking vero_id vero_conv oly_anon_id oly_enc_id s_cid s_kwcid ncid "
-        "cmpid cmp_id icid ito smid smtyp partner ocid rb_clickid wickedid _openstat xtor at_medium at_campaign "
-        "at_custom1 at_custom2 at_custom3 at_custom4 at_link_id at_link_origin at_link_type at_format "
-        "at_bbc_team at_ptr_name ns_mchannel ns_source ns_campaign ns_linkname ns_fee traffic_source "
-        "guccounter guce_referrer guce_referrer_sig __twitter_impression spm share_source_id ref_src ref_url "
-        "feature_id cid_source sr_share taid wt_mc wtmc wt.mc_id wt_zmc pk_campaign pk_kwd pk_source "
-        "pk_medium mtm_campaign mtm_source mtm_medium mtm_kwd piwik_campaign hootpostid sfns soc_src soc_trk "
-        "referringsource src_trk"
+        "fbclid gclid gclsrc dclid gbraid wbraid msclkid yclid twclid ttclid igshid igsh li_fat_id "
+        "mc_cid mc_eid mkt_tok _hsenc _hsmi hsctatracking vero_id vero_conv oly_anon_id oly_enc_id "
+        "s_cid s_kwcid ncid cmpid cmp_id icid ito smid smtyp partner ocid rb_clickid wickedid "
+        "_openstat xtor at_medium at_campaign at_custom1 at_custom2 at_custom3 at_custom4 at_link_id "
+        "at_link_origin at_link_type at_format at_bbc_team at_ptr_name ns_mchannel ns_source "
+        "ns_campaign ns_linkname ns_fee traffic_source guccounter guce_referrer guce_referrer_sig "
+        "__twitter_impression spm share_source_id ref_src ref_url feature_id cid_source sr_share taid "
+        "wt_mc wtmc wt.mc_id wt_zmc pk_campaign pk_kwd pk_source pk_medium mtm_campaign mtm_source "
+        "mtm_medium mtm_kwd piwik_campaign hootpostid sfns soc_src soc_trk referringsource src_trk"
     ).split()
 )
 _TRACKING_PREFIXES = ("utm_", "hsa_", "stm_", "trk_")

@@ -47,7 +47,7 @@ _LETTERS = {
 }  # fmt: skip
 _COMMON = {
     "en": "the of and to in is that for on with as was at by from has have it be this are will an after said",
-    "de": "der die das und in den von zu mit ist des auf für im dem nicht ein eine sich auch nach wird bei über",
+    "de": "der die das und in den von zu mit ist des auf für im dem nicht ein eine sich auch nach bei über",
     "fr": "le la les de des et en du un une est que pour dans par sur au aux qui plus avec pas ce son sont",
     "es": "el la los las de del que y en un una por con para se su al es como más lo pero sus no ha este",
     "it": "il la di che e in un una per con del della è non si da dei le al nel sono alla più gli ha",

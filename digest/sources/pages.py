@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from digest.errors import SourceUnparsable
 from digest.sources import jsonld
@@ -236,22 +236,16 @@ def _bylines(page: Document) -> list[str]:
 def _sections(
     page: Document, story: jsonld.Node, nodes: list[jsonld.Node], url: str, origins: dict[str, str]
 ) -> tuple[str, ...]:
-    """Section candidates in order of trust: articleSection, meta, breadcrumb, the address."""
+    """Section candidates in order of trust: articleSection, meta, breadcrumb."""
     value = story.get("articleSection")
     own = [str(part) for part in (value if isinstance(value, list) else [value]) if isinstance(part, str)]
     meta = [text for name in _SECTIONS for text in page.metas(name)]
     crumbs = jsonld.breadcrumb(nodes)
-    segment = [part for part in urlsplit(url).path.split("/")[:-1] if part]
-    by_address = (
-        [unquote(segment[0]).replace("-", " ")]
-        if segment and re.fullmatch(r"[^\d.]{3,30}", segment[0])
-        else []
-    )
-    for origin, found in (("json-ld", own), ("meta", meta), ("breadcrumb", crumbs), ("address", by_address)):
+    for origin, found in (("json-ld", own), ("meta", meta), ("breadcrumb", crumbs)):
         if found:
             origins["categories"] = origin
             break
-    return tuple(dict.fromkeys((*own, *meta, *crumbs, *by_address)))
+    return tuple(dict.fromkeys((*own, *meta, *crumbs)))
 
 
 def _standfirst(page: Document, story: jsonld.Node, origins: dict[str, str]) -> str:
