@@ -75,3 +75,41 @@ def _tell(out: Console, found: list[Prospect]) -> None:
             same = there.utcoffset() == here.utcoffset()
             yours = "" if same else f"   ({here:%a %H:%M} here)"
             out.print(f"  {there:%a %Y-%m-%d %H:%M %Z}{yours}", markup=False)
+
+
+@app.command()
+def run(ctx: typer.Context, json: Json = False) -> None:
+    """Run what is due until it is told to stop: for systemd or a container.
+
+    Editions when they are due, retries, feeds at their own pace, notices, bounces, retention. Of several
+    processes one leads; when it is killed, another follows within a minute. SIGTERM ends it within the
+    time of a message.
+    """
+    import logging
+    import os
+    import signal
+    import socket
+    import threading
+
+    from digest.pipeline.leadership import Lease
+    from digest.schedule import Office
+    from digest.schedule.jobs import jobs_of
+
+    state = state_of(ctx)
+    logging.basicConfig(
+        level=logging.WARNING if state.quiet else logging.INFO,
+        format="%(asctime)s %(name)s: %(message)s",
+    )
+    application = state.app
+    stop = threading.Event()
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, lambda *_: stop.set())
+    holder = f"{socket.gethostname()[:40]}:{os.getpid()}"
+    office = Office(jobs_of(application), Lease(application.sessions, "schedule", holder), state.clock)
+    state.emit(
+        json,
+        {"pid": os.getpid(), "editions": list(state.settings.file.editions)},
+        lambda out: out.print("Running what is due; Ctrl-C ends it.", markup=False),
+    )
+    office.run(stop)
+    application.close()
