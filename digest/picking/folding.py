@@ -14,7 +14,8 @@ _LETTERS = str.maketrans(
 # Marks that only decorate: Latin, Greek and Cyrillic accents, Hebrew points, Arabic vowels and hamzas.
 # The vowel signs of Indic scripts are letters and stay.
 _MARKS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1-\u05c2\u05c4-\u05c5\u05c7\u064b-\u065f\u0670]+")
-_WORD = re.compile(r"[^\W_]+", re.UNICODE)
+# Python counts the vowel signs and joiners of Indic and Thai scripts to no word: they are named here.
+_WORD = re.compile("(?:[^\\W_]|[\u0900-\u0903\u093a-\u094f\u0980-\u0dff\u0e31-\u0e4e\u200c\u200d])+")
 _IDEOGRAPHS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af]+")
 
 
