@@ -33,7 +33,7 @@ _ROLES: Final = frozenset(
     marketing media news newsdesk newsletter no-reply nobody noc noreply office postmaster press
     privacy registrar root sales security service spam staff subscribe support sysadmin team tech
     undisclosed-recipients unsubscribe usenet uucp webmaster www
-    """.split()  # noqa: SIM905 - words read best as words
+    """.split()
 )
 _CACHED_DOMAINS = 100_000
 _ANY_ADDRESS = re.compile(r"[^\s<>\"'(),:;@]+@[^\s<>\"'(),:;@]+")

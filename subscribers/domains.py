@@ -27,7 +27,7 @@ DISPOSABLE_DOMAINS: Final = frozenset(
     tempr.email throwam.com throwawaymail.com tmail.ws tmpmail.net tmpmail.org trash-mail.com
     trashmail.at trashmail.com trashmail.de trashmail.me trashmail.net trbvm.com wegwerfmail.de
     wegwerfmail.net wegwerfmail.org yopmail.com yopmail.fr yopmail.net zetmail.com
-    """.split()  # noqa: SIM905 - words read best as words
+    """.split()
 )
 
 _OFTEN_MISTYPED: Final = (
@@ -59,7 +59,7 @@ _REAL_NEIGHBOURS: Final = frozenset(
     outlook.fr outlook.de outlook.es outlook.it outlook.in outlook.pt outlook.co me.com mac.com
     mailo.com gmal.de aon.com aol.co.uk aol.de aol.fr aol.it msn.cn web.nl web.at web.ru ozu.es
     love.com line.com five.com life.com give.com life.de gmail.de ail.com ao.com
-    """.split()  # noqa: SIM905 - words read best as words
+    """.split()
 )
 _SLIPPED_ENDINGS: Final = (".con", ".cmo", ".ocm", ".vom", ".comm", ".coom", ".cpm", ".xom")
 

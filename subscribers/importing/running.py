@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextlib import suppress as ignoring
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -25,9 +25,10 @@ from typing import Any, BinaryIO, Final, TextIO
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import Session
 
 from subscribers.addresses import Address, deserves_a_look, redact, warnings_of
-from subscribers.errors import ImportFailed
+from subscribers.errors import ImportFailed, SubscriberError, UnknownList
 from subscribers.importing.formats import Columns, guess_delimiter, recognise, without_header
 from subscribers.importing.plan import Changes, Known, Planner
 from subscribers.importing.records import delimited, json_lines
@@ -44,6 +45,7 @@ from subscribers.importing.values import (
     Report,
     Watcher,
 )
+from subscribers.membership.lists import create_list
 from subscribers.models import ImportRunRow, ImportStatus
 from subscribers.suppression import SuppressionKey
 
@@ -87,6 +89,7 @@ def import_people(
     errors = _ErrorsFile(options.errors_file)
     try:
         reading = _open(stream, options)
+        options = _with_list(options, reading.columns)
         report.file_format, report.encoding = reading.columns.file_format, reading.source.encoding
         report.notes += reading.columns.notes
         run = _Run(engine, key, options, report, now=now, fingerprint=_fingerprint(stream, options))
@@ -225,6 +228,8 @@ class _Run:
                 lists_of(connection),
             )
             self._look_up = look_up and bool(known.people)
+            if self._options.list_id is None:
+                self._make_lists(connection, known.lists, candidates)
             person_ids, subscription_ids = self._ids(connection, store, candidates, known.people)
             assert self._planner is not None  # noqa: S101 - set on entering
             changes, rejects = self._planner.plan(candidates, known, person_ids, subscription_ids)
@@ -237,6 +242,22 @@ class _Run:
             _as_sqlalchemy(error, connection)
             raise
         return rejects
+
+    def _make_lists(
+        self, connection: Connection, lists: dict[str, int], candidates: Sequence[Candidate]
+    ) -> None:
+        """Make the lists that an export of our own names and that are not here."""
+        for name in sorted({row.list_name for row in candidates} - lists.keys() - {""}):
+            # A name that no list can have: its rows are rejected.
+            with (
+                ignoring(SubscriberError),
+                Session(connection, join_transaction_mode="create_savepoint") as session,
+            ):
+                lists[name] = create_list(session, name, now=self._now).id
+                session.commit()
+                note = f"list {name} was made"
+                if note not in self._report.notes:
+                    self._report.notes.append(note)
 
     def _ids(
         self, connection: Connection, store: Store, candidates: Sequence[Candidate], people: dict[str, Any]
@@ -322,6 +343,14 @@ def _without_collector() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def _with_list(options: Options, columns: Columns) -> Options:
+    if options.list_id is not None or columns.file_format is Format.OWN:
+        return options
+    if options.only_list_id is None:
+        raise UnknownList("the file does not say which list its people are on", remedy="say it with --list")
+    return replace(options, list_id=options.only_list_id)
 
 
 def _open(stream: BinaryIO, options: Options) -> _Reading:

@@ -56,7 +56,9 @@ class Field(StrEnum):
 class Options:
     """How to import.
 
-    :param list_id: where people go; ``None``: where the file's own ``list`` column says (own exports only).
+    :param list_id: where people go; ``None``: in our own exports where their ``list`` column says (a list
+        that is missing is made), in all others ``only_list_id``.
+    :param only_list_id: the one list there is, if there is just one.
     :param mapping: column (as the header writes it, case ignored) → field or ``attributes.NAME``.
     :param file_format: ``None``: found out.
     :param default_status: of rows that carry none.
@@ -66,6 +68,7 @@ class Options:
     """
 
     list_id: int | None
+    only_list_id: int | None = None
     mapping: Mapping[str, str] = field(default_factory=dict)
     file_format: Format | None = None
     default_status: SubscriptionStatus = SubscriptionStatus.CONFIRMED

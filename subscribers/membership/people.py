@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, delete, func, or_, select, text, update
+from sqlalchemy import ColumnElement, delete, exists, func, not_, or_, select, text, update
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
@@ -29,7 +29,9 @@ from subscribers.models import (
     SuppressionKind,
     SuppressionRow,
 )
-from subscribers.suppression import Suppression, SuppressionKey, suppression_of
+from subscribers.suppression import Suppression, SuppressionKey, not_suppressed, suppression_of
+
+_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +91,7 @@ class Story:
     @property
     def status(self) -> str:
         """One word: suppressed, confirmed (on any list), pending, unsubscribed, or none."""
-        if self.suppression is not None:
-            return "suppressed"
-        found = {standing.status for standing in self.lists}
-        for status in (
-            SubscriptionStatus.CONFIRMED,
-            SubscriptionStatus.PENDING,
-            SubscriptionStatus.UNSUBSCRIBED,
-        ):
-            if status in found:
-                return status.value
-        return "none"
+        return _status(self.lists) if self.suppression is None else "suppressed"
 
 
 def find_person(session: Session, email: str) -> SubscriberRow:
@@ -281,12 +273,6 @@ def forget_traces(engine: Engine) -> None:
 def story_of(session: Session, person: SubscriberRow, key: SuppressionKey) -> Story:
     """Return everything known of a person: four queries, each by an index."""
     address = Address(person.address, person.normalized, person.domain)
-    standings = session.execute(
-        select(SubscriptionRow, MailingListRow.name)
-        .join(MailingListRow, MailingListRow.id == SubscriptionRow.list_id)
-        .where(SubscriptionRow.subscriber_id == person.id)
-        .order_by(MailingListRow.name)
-    )
     events = session.execute(
         select(ConsentEventRow, MailingListRow.name, ImportRunRow.name)
         .outerjoin(MailingListRow, MailingListRow.id == ConsentEventRow.list_id)
@@ -316,9 +302,7 @@ def story_of(session: Session, person: SubscriberRow, key: SuppressionKey) -> St
         created_at=person.created_at,
         updated_at=person.updated_at,
         suppression=suppression_of(session, address, key),
-        lists=[
-            Standing(name, row.status, _since(row), row.sections, row.id) for row, name in standings
-        ],
+        lists=_standings(session, [person.id]).get(person.id, []),
         consent=[
             LedgerLine(
                 row.at, row.action.value, row.method.value, list_name, source, row.line,
@@ -333,60 +317,94 @@ def story_of(session: Session, person: SubscriberRow, key: SuppressionKey) -> St
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """One line of a list of people: one on a list, or one on none (then without status and list)."""
+class Summary:
+    """One person in a list of people."""
 
     address: str
     name: str
     language: str
-    status: SubscriptionStatus | None
-    list_name: str | None
-    since: datetime
+    timezone: str
+    status: str  # as Story.status
+    lists: list[Standing]
 
 
-def people_on_lists(
+def list_people(
+    session: Session,
     *,
     list_id: int | None = None,
-    status: SubscriptionStatus | None = None,
+    status: str | None = None,
     search: str = "",
-    condition: Any = None,
-) -> Select[Any]:
-    """Return the query for people with their standing, by person; ``search`` is a part of an address."""
-    chosen: Any = (
-        select(SubscriberRow, SubscriptionRow, MailingListRow.name)
-        .outerjoin(SubscriptionRow, SubscriptionRow.subscriber_id == SubscriberRow.id)
-        .outerjoin(MailingListRow, MailingListRow.id == SubscriptionRow.list_id)
-        .order_by(SubscriberRow.id, SubscriptionRow.list_id)
-    )
-    if list_id is not None:
-        chosen = chosen.where(SubscriptionRow.list_id == list_id)
-    if status is not None:
-        chosen = chosen.where(SubscriptionRow.status == status)
+    condition: ColumnElement[bool] | None = None,
+    limit: int | None = None,
+) -> Iterator[Summary]:
+    """Yield people in the order they came, in constant memory.
+
+    :param status: confirmed, pending, unsubscribed (on ``list_id``, or on any list) or suppressed.
+    :param search: a part of an address.
+    """
+    chosen = select(SubscriberRow, not_suppressed().label("mailable")).order_by(SubscriberRow.id)
     if search:
         chosen = chosen.where(SubscriberRow.normalized.contains(search.strip().lower(), autoescape=True))
     if condition is not None:
         chosen = chosen.where(condition)
-    query: Select[Any] = chosen
-    return query
-
-
-def list_people(session: Session, chosen: Select[Any], *, limit: int | None = None) -> Iterator[Listed]:
-    """Yield the lines of ``people_on_lists``."""
-    rows = session.execute(chosen.limit(limit).execution_options(yield_per=500))
-    for person, subscription, list_name in rows:
-        yield Listed(
-            person.address,
-            person.name,
-            person.language,
-            None if subscription is None else subscription.status,
-            list_name,
-            person.created_at if subscription is None else _since(subscription),
-        )
+    joined = exists().where(SubscriptionRow.subscriber_id == SubscriberRow.id).correlate(SubscriberRow)
+    if list_id is not None:
+        joined = joined.where(SubscriptionRow.list_id == list_id)
+    if status == "suppressed":
+        chosen = chosen.where(not_(not_suppressed()))
+    elif status is not None:
+        joined = joined.where(SubscriptionRow.status == SubscriptionStatus(status))
+    if list_id is not None or status not in {None, "suppressed"}:
+        chosen = chosen.where(joined)
+    last, left = 0, limit
+    while left is None or left > 0:
+        size = _PAGE if left is None else min(_PAGE, left)
+        rows = session.execute(chosen.where(SubscriberRow.id > last).limit(size)).all()
+        standings = _standings(session, [person.id for person, _mailable in rows])
+        for person, mailable in rows:
+            lists = standings.get(person.id, [])
+            yield Summary(
+                person.address,
+                person.name,
+                person.language,
+                person.timezone,
+                _status(lists) if mailable else "suppressed",
+                lists,
+            )
+        if len(rows) < size:
+            return
+        last = rows[-1][0].id
+        left = None if left is None else left - size
 
 
 def count_people(session: Session) -> int:
     """Return how many people there are, on any list or none."""
     return session.scalar(select(func.count()).select_from(SubscriberRow)) or 0
+
+
+def _standings(session: Session, person_ids: Sequence[int]) -> dict[int, list[Standing]]:
+    found: dict[int, list[Standing]] = {}
+    for row, name in session.execute(
+        select(SubscriptionRow, MailingListRow.name)
+        .join(MailingListRow, MailingListRow.id == SubscriptionRow.list_id)
+        .where(SubscriptionRow.subscriber_id.in_(person_ids))
+        .order_by(MailingListRow.name)
+    ):
+        standing = Standing(name, row.status, _since(row), row.sections, row.id)
+        found.setdefault(row.subscriber_id, []).append(standing)
+    return found
+
+
+def _status(lists: Sequence[Standing]) -> str:
+    found = {standing.status for standing in lists}
+    for status in (
+        SubscriptionStatus.CONFIRMED,
+        SubscriptionStatus.PENDING,
+        SubscriptionStatus.UNSUBSCRIBED,
+    ):
+        if status in found:
+            return status.value
+    return "none"
 
 
 def _since(row: SubscriptionRow) -> datetime:
