@@ -72,7 +72,7 @@ def _report_fields(mail: Mail) -> Headers | None:
         if not part.enclosed and "feedback-type:" in part.text[:2000].lower():
             fields = part.text[part.text.lower().index("feedback-type:") :]
             return split_headers(fields.encode() + b"\n")[0]
-    return Headers([("feedback-type", "abuse")])
+    return Headers([("feedback-type", b"abuse")])
 
 
 def _kind_of_untyped(fields: Headers) -> str:

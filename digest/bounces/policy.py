@@ -47,27 +47,26 @@ class Consequence:
     unsubscribed: bool = False
 
 
-def apply_finding(
-    session: Session,
-    finding: Finding,
-    *,
-    digest: str,
-    index: int,
-    form: str,
-    policy: Policy,
-    key: SuppressionKey,
-    now: datetime,
-) -> Consequence:
-    """Write the event of one recipient of one report, and do what follows from it.
+def record_finding(
+    session: Session, finding: Finding, *, digest: str, index: int, form: str, now: datetime
+) -> Kind:
+    """Add the event of one recipient of one report, and return what it counts as.
 
-    Within the caller's transaction; the caller makes sure that (digest, index) is new.
+    The caller makes sure that (digest, index) is new, and flushes before ``follow_finding``.
     """
-    judgement, person = finding.judgement, finding.person
-    kind = Kind.IGNORED if person is None else judgement.kind
+    kind = Kind.IGNORED if finding.person is None else finding.judgement.kind
     session.add(_event(finding, kind, digest=digest, index=index, form=form, now=now))
-    session.flush()
+    return kind
+
+
+def follow_finding(
+    session: Session, finding: Finding, *, digest: str, policy: Policy, key: SuppressionKey, now: datetime
+) -> Consequence:
+    """Do what follows from a finding whose event is in the database, within the caller's transaction."""
+    judgement, person = finding.judgement, finding.person
     if person is None:
-        return Consequence(kind)
+        return Consequence(Kind.IGNORED)
+    kind = judgement.kind
     note = f"{_sentence(judgement)} (report {digest[:12]}, by {finding.how})"
     match kind:
         case Kind.HARD:

@@ -38,23 +38,23 @@ _TAG = re.compile(
 
 
 class Headers:
-    """A header block: names in lower case, values unfolded; RFC 2047 words are decoded when asked for."""
+    """A header block: names in lower case; values are unfolded, and decoded only when asked for."""
 
     __slots__ = ("_fields",)
 
-    def __init__(self, fields: list[tuple[str, str]]) -> None:
+    def __init__(self, fields: list[tuple[str, bytes]]) -> None:
         self._fields = fields
 
     def get(self, name: str) -> str:
         """The first value of ``name`` (lower case), or empty."""
         for key, value in self._fields:
             if key == name:
-                return value
+                return _unfolded(value)
         return ""
 
     def all(self, *names: str) -> list[str]:
         """All values of the fields called ``names``, in order."""
-        return [value for key, value in self._fields if key in names]
+        return [_unfolded(value) for key, value in self._fields if key in names]
 
     def decoded(self, name: str) -> str:
         """The first value of ``name`` with its encoded words decoded (RFC 2047)."""
@@ -149,11 +149,14 @@ def split_headers(raw: bytes) -> tuple[Headers, bytes]:
         return Headers([]), raw[1:]
     fields = []
     for found in _FIELD.finditer(block):
-        value = " ".join(decode_text(found[2][:VALUE_LIMIT]).split())
-        fields.append((found[1].decode("ascii").lower(), value))
+        fields.append((found[1].decode("ascii").lower(), found[2][:VALUE_LIMIT]))
         if len(fields) >= FIELD_LIMIT:
             break
     return (Headers(fields), body) if fields else (Headers([]), raw)
+
+
+def _unfolded(value: bytes) -> str:
+    return " ".join(decode_text(value).split())
 
 
 def _kind(headers: Headers, default: str) -> str:

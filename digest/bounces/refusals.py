@@ -15,7 +15,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from digest.bounces.attribution import Finding, Mailed
-from digest.bounces.policy import Consequence, Policy, apply_finding
+from digest.bounces.policy import Consequence, Policy, follow_finding, record_finding
 from digest.mail.judgement import judge_reply
 from digest.models import DeliveryRow, DeliveryStatus
 from subscribers.models import BounceEventRow, SubscriberRow, SubscriptionRow
@@ -62,21 +62,16 @@ def judge_refusals(
     )
     if issue_id is not None:
         waiting = waiting.where(DeliveryRow.issue_id == issue_id)
-    judged = []
-    for delivery, address, list_id in session.execute(waiting).all():
-        finding = _finding(delivery, address, list_id)
-        consequence = apply_finding(
-            session,
-            finding,
-            digest=f"smtp-{delivery.id}",
-            index=0,
-            form=FORM,
-            policy=policy,
-            key=key,
-            now=now,
+    found = [(_finding(*row), f"smtp-{row[0].id}") for row in session.execute(waiting).all()]
+    for finding, digest in found:
+        record_finding(session, finding, digest=digest, index=0, form=FORM, now=now)
+    session.flush()
+    return [
+        JudgedRefusal(
+            finding, follow_finding(session, finding, digest=digest, policy=policy, key=key, now=now)
         )
-        judged.append(JudgedRefusal(finding, consequence))
-    return judged
+        for finding, digest in found
+    ]
 
 
 def _finding(delivery: DeliveryRow, address: str, list_id: int | None) -> Finding:

@@ -19,7 +19,7 @@ from digest.bounces.kept import keep_aside
 from digest.bounces.mailbox import After, Letter, Mailbox, open_mailbox, parse_mailbox_url
 from digest.bounces.mailbox.opening import MailboxAddress, open_stream
 from digest.bounces.parsing import parse_report
-from digest.bounces.policy import Consequence, Policy, apply_finding
+from digest.bounces.policy import Consequence, Policy, follow_finding, record_finding
 from digest.bounces.rates import Alarm, pause_by_rate, tell_editors
 from digest.bounces.reading import digest_of
 from digest.bounces.refusals import judge_refusals
@@ -258,6 +258,7 @@ def _commit(
         directory = BatchDirectory(session, [report for _, report in new.values() if report], rules.signer)
         touched: set[int] = set()
         alarms: dict[str, Alarm] = {}
+        found: list[tuple[Finding, str]] = []
         for digest, (letter, report) in new.items():
             counts.read += 1
             if report is None:
@@ -265,12 +266,16 @@ def _commit(
                 counts.unreadable += 1
                 continue
             for index, finding in enumerate(attribute(report, directory, verp=rules.verp)):
-                consequence = apply_finding(
-                    session, finding, digest=digest, index=index, form=_form(report, finding),
-                    policy=rules.policy, key=rules.key, now=now,
-                )  # fmt: skip
-                _count(counts, consequence)
-                _note(finding, consequence, touched, alarms)
+                form = _form(report, finding)
+                record_finding(session, finding, digest=digest, index=index, form=form, now=now)
+                found.append((finding, digest))
+        session.flush()
+        for finding, digest in found:
+            consequence = follow_finding(
+                session, finding, digest=digest, policy=rules.policy, key=rules.key, now=now
+            )
+            _count(counts, consequence)
+            _note(finding, consequence, touched, alarms)
         _follow_up(session, rules, touched, alarms, counts, now)
     return counts
 

@@ -8,14 +8,15 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session, sessionmaker
+
 from digest.bounces.mailbox import After
 from digest.bounces.mailbox.files import MaildirMailbox
 from digest.clock import StoppedClock
 from digest.models import DeliveryRow, DeliveryStatus, IssueRow, IssueStatus
 from digest.pipeline.bounces import Counts, Rules, process_mailbox
 from digest.values.progress import Silent
-from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session, sessionmaker
 from subscribers.addresses import parse_address
 from subscribers.database import Base, open_engine, session_factory
 from subscribers.models import (

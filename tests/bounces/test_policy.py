@@ -7,11 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
+
 from digest.models import DeliveryStatus, IssueRow, IssueStatus, NoticeRow
 from digest.pipeline.bounces import process_refusals
-from sqlalchemy import select
 from subscribers.models import BounceKind, ConsentEventRow, ConsentMethod, SubscriptionStatus
-
 from tests.bounces.conftest import SIGNER, START, Newsletter, bounce, complaint
 
 SAMPLES = Path(__file__).parent / "samples"
