@@ -50,7 +50,8 @@ def guard(mjml: str, template: str) -> GuardedMjml:
     mjml = _guard_styles(mjml)
     notes: list[str] = []
     pieces: list[str] = []
-    at, depth = 0, 0
+    at = 0
+    opened: list[re.Match[str]] = []
     # Comments hold conditional markup for Outlook: it is nobody's tag here.
     comments = [(found.start(), found.end()) for found in _COMMENT.finditer(mjml)]
     skipping = iter([*comments, (len(mjml), len(mjml))])
@@ -71,13 +72,24 @@ def guard(mjml: str, template: str) -> GuardedMjml:
         at = tag.end()
         previous = (at, is_mj)
         if tag[1]:
-            depth -= 1
+            if not opened or opened[-1][2].lower() != tag[2].lower():
+                raise _unbalanced(opened[-1] if opened else tag, mjml, template)
+            opened.pop()
         elif not tag[4] and tag[2].lower() not in _VOID:
-            depth += 1
-            if depth > MAX_DEPTH:
+            opened.append(tag)
+            if len(opened) > MAX_DEPTH:
                 raise RenderError(f"more than {MAX_DEPTH} elements stand in each other", template=template)
+    if opened:
+        raise _unbalanced(opened[-1], mjml, template)
     pieces.append(mjml[at:])
     return GuardedMjml("".join(pieces), "\n".join(inline), tuple(dict.fromkeys(notes)))
+
+
+def _unbalanced(tag: re.Match[str], mjml: str, template: str) -> RenderError:
+    # mrml would say "unexpected end of stream", or a byte offset.
+    around = " ".join(mjml[tag.start() : tag.end() + 60].split())
+    what = "closes nothing" if tag[1] else "is not closed"
+    return RenderError(f"<{tag[1]}{tag[2]}> {what}, near {around[:90]!r}", template=template)
 
 
 def _guard_tag(tag: re.Match[str], template: str, notes: list[str]) -> str:

@@ -109,6 +109,10 @@ class LimitedEnvironment(ImmutableSandboxedEnvironment):
             raise TooCostly(f"the file has more than {MAX_SOURCE:,} characters")
         return _count_steps(super()._parse(source, name, filename))
 
+    def wrap_str_format(self, value: Any) -> None:
+        """Jinja would allow ``str.format`` here, which pads without limit; it is no attribute at all."""
+        return
+
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         if isinstance(obj, str) and attr in _METHODS:
             return False

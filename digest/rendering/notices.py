@@ -67,7 +67,8 @@ def render_notice(
     """
     newsletter = settings.file.newsletter
     words = words_of(language or newsletter.language)
-    texts = {key: _text(value) for key, value in context.items()}
+    # Only the text of an alarm or approval has paragraphs; the rest may stand in a header.
+    texts = {key: _text(value) if key == "text" else one_line(str(value)) for key, value in context.items()}
     texts.setdefault("list", one_line(newsletter.name))
     view = _view(kind, words, texts)
     own = settings.folder / "templates"
@@ -192,7 +193,7 @@ def _text(value: object) -> str:
     if isinstance(value, list | tuple):
         return "\n\n".join(one_line(str(part)) for part in value)
     text = str(value)
-    return "\n\n".join(paragraphs(text)) if "\n" in text else one_line(text)
+    return "\n\n".join(paragraphs(text))
 
 
 def _date(text: str, words: Words) -> str:

@@ -18,7 +18,6 @@ _HOST = "https://slot.invalid/"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _ATTRIBUTE = re.compile(r"([\w:\-]+)\s*=\s*(?:\"([^\"]*)|'([^']*))$")
 _URL_ATTRIBUTES = {"href", "src", "action", "background", "cite", "longdesc", "poster"}
-_RAW_TEXT = re.compile(r"<(/?)(style|script)\b", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -134,9 +133,9 @@ def _context(html: str, at: int, name: str, template: str) -> Context:
                 template=template,
             )
         return Context.URL if attribute[1].lower() in _URL_ATTRIBUTES else Context.ATTRIBUTE
-    raw = next(reversed(list(_RAW_TEXT.finditer(html, 0, at))), None)
-    if raw is not None and not raw[1]:
-        raise RenderError(
-            f"merge field {name!r} stands in <{raw[2]}>, where it cannot be escaped", template=template
-        )
+    for raw in ("style", "script"):
+        if html.rfind(f"<{raw}", 0, at) > html.rfind(f"</{raw}", 0, at):
+            raise RenderError(
+                f"merge field {name!r} stands in <{raw}>, where it cannot be escaped", template=template
+            )
     return Context.HTML

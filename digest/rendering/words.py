@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PLACE = re.compile(r"\{(\w+)\}")
 # Messages are few and fixed in templates; gettext's fallbacks cost more than the rest of a story.
 _known: dict[tuple[str, str | int], str] = {}
-_MINUTES_KEPT = 100
+_MINUTES_KEPT, _KNOWN_KEPT = 100, 5_000
 CATALOGUES = Path(__file__).with_name("catalogues")
 
 
@@ -44,6 +44,8 @@ class Words:
         """A message in this language, with ``{name}`` places filled by the values."""
         found = _known.get((self.language, message))
         if found is None:
+            if len(_known) >= _KNOWN_KEPT:
+                _known.clear()
             found = _known[self.language, message] = str(self._translations.gettext(message))
         return _fill(found, values)
 
