@@ -65,7 +65,8 @@ def begin(
         ".env": (env_file(), 0o600),
         ".gitignore": (IGNORED, 0o644),
     }
-    written, kept = [], []
+    written: list[str] = []
+    kept: list[str] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file, (text, mode) in texts.items():
