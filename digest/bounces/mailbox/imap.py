@@ -39,8 +39,12 @@ class ImapMailbox:
         self._name = f"mailbox imap://{address.host}:{address.port}/{address.folder}"
         with self._explained():
             self._box = self._open(timeout, tls_context or ssl.create_default_context())
-            self._box.login(address.user, address.password, initial_folder=None)
-            self._box.folder.set(address.folder)
+            try:
+                self._box.login(address.user, address.password, initial_folder=None)
+                self._box.folder.set(address.folder)
+            except BaseException:
+                self.close()
+                raise
 
     def _open(self, timeout: float, context: ssl.SSLContext) -> BaseMailBox:
         from imap_tools import MailBox, MailBoxStartTls, MailBoxUnencrypted

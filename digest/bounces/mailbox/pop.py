@@ -6,7 +6,7 @@ import contextlib
 import poplib
 import ssl
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from digest.bounces.errors import MailboxUnavailable
 from digest.bounces.mailbox.contract import After, Letter, grouped
@@ -20,6 +20,30 @@ _LINES_OF_LARGE = 5000  # TOP gives so many lines of a message above READ_LIMIT
 
 # The library gives up at 2,048 octets a line, and reports with longer ones are common.
 poplib._MAXLINE = READ_LIMIT  # type: ignore[attr-defined]
+
+
+class _Pop(poplib.POP3):
+    """Closes its socket when the greeting does not come, which the library's own forgets."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        try:
+            super().__init__(*arguments, **named)
+        except BaseException:
+            if hasattr(self, "sock"):
+                self.close()
+            raise
+
+
+class _PopTls(poplib.POP3_SSL):
+    """The same with TLS from the start."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        try:
+            super().__init__(*arguments, **named)
+        except BaseException:
+            if hasattr(self, "sock"):
+                self.close()
+            raise
 
 
 class PopMailbox:
@@ -48,15 +72,19 @@ class PopMailbox:
         address = self._address
         with self._explained():
             if address.tls:
-                box: poplib.POP3 = poplib.POP3_SSL(
+                box: poplib.POP3 = _PopTls(
                     address.host, address.port, timeout=self._timeout, context=self._context
                 )
             else:
-                box = poplib.POP3(address.host, address.port, timeout=self._timeout)
-                if not address.plain:
+                box = _Pop(address.host, address.port, timeout=self._timeout)
+            try:
+                if not address.tls and not address.plain:
                     box.stls(self._context)
-            box.user(address.user)
-            box.pass_(address.password)
+                box.user(address.user)
+                box.pass_(address.password)
+            except BaseException:
+                box.close()
+                raise
             return box
 
     def batches(self) -> Iterator[list[Letter]]:

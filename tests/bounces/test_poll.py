@@ -1,0 +1,127 @@
+"""A poll is safe to kill and to repeat; nothing in the mailbox stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from digest.bounces.errors import MailboxUnavailable
+from digest.bounces.mailbox import After, Letter
+from digest.bounces.mailbox.files import MaildirMailbox
+from digest.pipeline import bounces as pipeline
+from digest.pipeline.bounces import process_mailbox
+from digest.values.progress import Silent
+from subscribers.models import BounceKind
+
+from tests.bounces.conftest import SIGNER, Newsletter, bounce
+
+
+@pytest.fixture(params=["sqlite"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """These tests are about the mailbox: one database is enough."""
+    return f"sqlite:///{tmp_path / 'digest.sqlite3'}"
+
+
+def a_full_mailbox(newsletter: Newsletter, count: int) -> list[bytes]:
+    people = [newsletter.reader(f"r{number}@example.org") for number in range(count)]
+    newsletter.issue(1, to=people)
+    return [bounce("x@example.net", "552 5.2.2 full", token=SIGNER.sign_verp(one, 1)) for one in people]
+
+
+class Interrupted(Exception):
+    """The process was killed here."""
+
+
+def poll(newsletter: Newsletter, mailbox: MaildirMailbox) -> pipeline.Counts:
+    return process_mailbox(
+        mailbox,
+        newsletter.sessions,
+        newsletter.rules,
+        clock=newsletter.clock,
+        kept=newsletter.folder / "kept",
+        progress=Silent(),
+    )
+
+
+class DiesBeforeDeleting(MaildirMailbox):
+    def settle(self, letters: Sequence[Letter]) -> None:
+        raise Interrupted
+
+
+class CannotDelete(MaildirMailbox):
+    def settle(self, letters: Sequence[Letter]) -> None:
+        raise MailboxUnavailable("mailbox imap://host: MOVE was refused: quota exceeded")
+
+
+def test_killed_between_commit_and_deletion_nothing_counts_twice(newsletter: Newsletter) -> None:
+    newsletter.arrives(*a_full_mailbox(newsletter, 5))
+    with pytest.raises(Interrupted):
+        poll(newsletter, DiesBeforeDeleting(newsletter.maildir, after=After.DELETE))
+    counts = newsletter.poll()
+    assert (counts.read, counts.repeated) == (0, 5)
+    assert len(newsletter.events()) == 5
+    assert list((newsletter.maildir / "new").iterdir()) == []
+
+
+def test_a_mailbox_that_is_full_is_read_all_the_same(newsletter: Newsletter) -> None:
+    newsletter.arrives(*a_full_mailbox(newsletter, 3))
+    counts = poll(newsletter, CannotDelete(newsletter.maildir, after=After.MOVE))
+    assert (counts.read, counts.left) == (3, 3)
+    assert poll(newsletter, CannotDelete(newsletter.maildir, after=After.MOVE)).repeated == 3
+
+
+def test_the_same_message_twice_counts_once(newsletter: Newsletter) -> None:
+    (raw,) = a_full_mailbox(newsletter, 1)
+    counts = newsletter.poll(raw, raw.replace(b"\n", b"\r\n"))
+    assert (counts.read, counts.repeated) == (1, 1)
+    assert newsletter.poll(b"From x Mon Nov  2\nReceived: from elsewhere\n" + raw).repeated == 1
+
+
+def test_a_message_that_cannot_be_read_is_kept_aside_and_stops_nothing(
+    newsletter: Newsletter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raws = a_full_mailbox(newsletter, 3)
+    real = pipeline.parse_report
+
+    def parse(raw: bytes, *, size: int | None = None) -> object:
+        if b"poison" in raw:
+            raise RecursionError
+        return real(raw, size=size)
+
+    monkeypatch.setattr(pipeline, "parse_report", parse)
+    counts = newsletter.poll(raws[0], b"Subject: poison\n\n", raws[1], b"", raws[2])
+    assert (counts.read, counts.soft, counts.unreadable) == (5, 3, 2)
+    kept = [path.read_bytes() for path in (newsletter.folder / "kept").iterdir()]
+    assert b"Subject: poison\n\n" in kept
+    assert list((newsletter.maildir / "new").iterdir()) == []
+
+
+def test_a_message_that_the_database_refuses_is_kept_aside_too(
+    newsletter: Newsletter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raws = a_full_mailbox(newsletter, 3)
+    real = pipeline.record_finding
+
+    def record(session: object, finding: object, **how: object) -> object:
+        if finding.person.subscription_id == 2:  # type: ignore[attr-defined]
+            raise ValueError("something odd")
+        return real(session, finding, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(pipeline, "record_finding", record)
+    counts = newsletter.poll(*raws)
+    assert (counts.soft, counts.unreadable) == (2, 1)
+    assert [event.kind for event in newsletter.events()].count(BounceKind.SOFT) == 2
+
+
+def test_a_disk_that_is_full_leaves_the_message_where_it_is(
+    newsletter: Newsletter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_space(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pipeline, "keep_aside", no_space)
+    newsletter.arrives(b"")
+    with pytest.raises(OSError, match="No space"):
+        newsletter.poll()
+    assert len(list((newsletter.maildir / "new").iterdir())) == 1
