@@ -11,28 +11,24 @@ from __future__ import annotations
 import statistics
 import sys
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
-sys.path[:0] = [
-    str(Path(__file__).resolve().parent.parent),
-    str(Path(__file__).resolve().parent.parent / "tests"),
-]
-
-from datetime import UTC, datetime
-
-from rendering.drafts import html_of, paper
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from digest.mail import Identity, compile_message, profile_of
 from digest.rendering import render
 from digest.settings.model import Theme
 from digest.values import Recipient
 from subscribers.tokens import TokenSigner
+from tests.rendering.drafts import html_of, paper
 
 ROUNDS = 30
 COPIES = 20_000
 
 
-def cpu(action, rounds: int) -> float:
+def cpu(action: Callable[[], object], rounds: int) -> float:
     """Median seconds of CPU of one call."""
     spent = []
     for _ in range(rounds):
@@ -64,9 +60,14 @@ def main() -> None:
     template = compile_message(rendered, identity, issue_id=7)
     choices = [None, frozenset({"s0", "s2"}), frozenset({"s1"}), frozenset({"s0", "s1", "s3", "s4"})]
     people = [
-        Recipient(subscriber_id=number, subscription_id=number, address=f"reader{number}@example.org", sections=choices[number % 4])
+        Recipient(
+            subscriber_id=number,
+            subscription_id=number,
+            address=f"reader{number}@example.org",
+            sections=choices[number % 4],
+        )
         for number in range(1, COPIES + 1)
-    ]  # fmt: skip
+    ]
     at = datetime(2026, 11, 23, 4, tzinfo=UTC)
     for person in people[:8]:
         template.envelope(person, date=at)

@@ -1,5 +1,6 @@
 """Drafts for the tests of rendering: a whole morning paper in each language, of our own writing."""
 
+# ruff: noqa: E501 - tables of samples, one a line
 from __future__ import annotations
 
 from datetime import UTC, date, datetime

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import replace
 
@@ -118,7 +119,7 @@ def test_headings_begin_with_one_h1_and_skip_no_level() -> None:
     levels = [int(tag.tag[1]) for tag in tree(html_of(render(paper(), Theme()))).xpath("//h1|//h2|//h3|//h4")]
     assert levels.count(1) == 1
     assert levels[0] == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
 
 
 def test_a_short_issue_has_no_contents_line() -> None:
