@@ -72,7 +72,14 @@ class Silence:
     taken: bool = False
 
 
-Action = Say | Raw | Wait | Drop | HalfClose | Silence
+@dataclass(frozen=True)
+class Trickle:
+    """Send one byte every ``seconds``, and never a whole line."""
+
+    seconds: float
+
+
+Action = Say | Raw | Wait | Drop | HalfClose | Silence | Trickle
 
 
 @dataclass
@@ -123,6 +130,7 @@ class ScriptedServer:
     keep: bool = False
     taken: list[Taken] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)  # with ``keep``
+    packets: list[bytes] = field(default_factory=list)  # with ``keep``: what each read returned
     answered: Counter[str] = field(default_factory=Counter)
     dropped_after: int = 0
     connections: int = 0
@@ -171,17 +179,19 @@ class ScriptedServer:
 
     def _serve(self, sock: socket.socket, number: int) -> None:
         raw = sock
+        peer = None
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.implicit and self.context:
                 sock = self.context.wrap_socket(sock, server_side=True)
-            _Peer(self, sock, number).serve()
+            peer = _Peer(self, sock, number)
+            peer.serve()
         except (_GoneError, OSError):
             pass
         finally:
             with self._lock:
                 self._open.discard(raw)
-            sock.close()
+            (peer.sock if peer else sock).close()
 
     def visited(self, recipient: str) -> int:
         with self._lock:
@@ -212,6 +222,7 @@ class _Peer:
         self.sock = sock
         self.buffer = b""
         self.transaction = Transaction(connection=number)
+        self.has_sender = self.has_recipient = False
 
     def serve(self) -> None:
         self.answer("connect", "220 scripted.test ESMTP")
@@ -232,15 +243,16 @@ class _Peer:
                     self.answer("auth", "235 2.7.0 welcome")
                 case "MAIL":
                     self.transaction = Transaction(self.transaction.connection, line, self.path(rest))
-                    self.answer("mail", "250 2.1.0 sender ok")
+                    self.has_sender = self.answer("mail", "250 2.1.0 sender ok")
                 case "RCPT":
                     self.transaction.recipient = self.path(rest)
                     self.transaction.visit = self.server.visited(self.transaction.recipient)
-                    self.transaction.octets = 1 if self.answer("rcpt", "250 2.1.5 recipient ok") else 0
+                    right = "250 2.1.5 recipient ok" if self.has_sender else "503 5.5.1 MAIL first"
+                    self.has_recipient = self.answer("rcpt", right)
                 case "DATA":
                     self.data()
                 case "RSET":
-                    self.transaction = Transaction(self.transaction.connection)
+                    self.forget()
                     self.answer("rset", "250 2.0.0 flushed")
                 case "QUIT":
                     self.answer("quit", "221 2.0.0 bye")
@@ -264,13 +276,14 @@ class _Peer:
             self.sock = context.wrap_socket(self.sock, server_side=True)
 
     def data(self) -> None:
-        if not self.transaction.octets:
-            if not self.answer("data", "554 5.5.1 no valid recipients"):
-                return
-        elif not self.answer("data", "354 go on"):
+        right = "354 go on" if self.has_recipient else "554 5.5.1 no valid recipients"
+        if not self.answer("data", right):
             return
-        self.act("body", None)
+        self.perform(self.decision("body"), "")
         message = self.body()
+        if not self.has_recipient:
+            self.say("554 5.5.1 no valid recipients")
+            return
         self.transaction.octets = len(message)
         action = self.decision("dot")
         if getattr(action, "taken", False):
@@ -283,15 +296,16 @@ class _Peer:
         self.perform(
             action, "250 2.0.0 Ok: queued as " + hashlib.sha256(message[:2000]).hexdigest()[:11].upper()
         )
+        self.forget()
+
+    def forget(self) -> None:
         self.transaction = Transaction(self.transaction.connection)
+        self.has_sender = self.has_recipient = False
 
     def answer(self, stage: Stage, right: str) -> bool:
         """Answer; tell whether that was yes."""
         text = self.perform(self.decision(stage), right)
         return text[:1] in {"2", "3"}
-
-    def act(self, stage: Stage, right: str | None) -> None:
-        self.perform(self.decision(stage), right or "")
 
     def decision(self, stage: Stage) -> Action | None:
         return self.server.decide(stage, self.transaction) if self.server.decide else None
@@ -319,6 +333,10 @@ class _Peer:
                 self.drain()
             case Silence():
                 self.drain()
+            case Trickle(seconds):
+                while True:
+                    self.sock.sendall(b"2")
+                    time.sleep(seconds)
         raise AssertionError(action)
 
     def say(self, text: str) -> None:
@@ -351,6 +369,8 @@ class _Peer:
         if not received:
             raise _GoneError
         self.buffer += received
+        if self.server.keep:
+            self.server.packets.append(received)
 
     @staticmethod
     def path(rest: str) -> str:
