@@ -7,10 +7,21 @@ worker holds is worth nothing without the row's fence, which grows with every cl
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Table, case, func, literal, literal_column, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    bindparam,
+    case,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
@@ -29,6 +40,8 @@ from subscribers.models import SubscriptionRow
 
 ROWS = cast(Table, DeliveryRow.__table__)
 WAITING = (DeliveryStatus.QUEUED, DeliveryStatus.DEFERRED)
+DUE_EVERY = timedelta(seconds=0.5)
+LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 LEFT_IN_DOUBT = "the sender ended between the final dot and the reply"
 _leased = text(f"{ROWS.name}.{LEASED}")
 
@@ -57,9 +70,18 @@ class SqlOutbox:
         self._writer = writer
         self._clock = clock
         self._issue_id = issue_id
-        self._list_id = list_id
         self._hot = hot_statements("deliveries", sqlite=engine.dialect.name == "sqlite")
         self._of_issue: ColumnElement[bool] = ROWS.c.issue_id == issue_id
+        self._looked_for_due = LONG_AGO
+        now = bindparam("now", type_=ROWS.c.next_attempt_at.type)
+        self._claim_due = self._claiming(ROWS.c.status.in_(WAITING), ROWS.c.next_attempt_at <= now)
+        self._claim_fresh = self._claiming(
+            ROWS.c.status == DeliveryStatus.QUEUED, ROWS.c.next_attempt_at.is_(None)
+        )
+        # Consent may have been withdrawn since the audience was chosen: asked again, in one query.
+        self._still_wanted = audience(list_id).where(
+            SubscriptionRow.subscriber_id.in_(bindparam("people", expanding=True))
+        )
 
     # -- the hot path -------------------------------------------------------------------------
 
@@ -84,17 +106,20 @@ class SqlOutbox:
         return self._with_readers(rows)
 
     def _take(self, session: Session, limit: int, now: datetime) -> list[Any]:
+        given = {"worker": self.name, "lease": now + self.policy.lease, "now": now}
         taken: list[Any] = []
-        fresh = (ROWS.c.status == DeliveryStatus.QUEUED, ROWS.c.next_attempt_at.is_(None))
-        due = (ROWS.c.status.in_(WAITING), ROWS.c.next_attempt_at <= now)
-        for conditions in (due, fresh):
-            if len(taken) < limit:
-                taken += self._take_where(session, conditions, limit - len(taken), now)
+        # What waits for its time is looked for now and then, and whenever nothing fresh is left.
+        if now - self._looked_for_due >= DUE_EVERY or now < self._looked_for_due:
+            self._looked_for_due = now
+            taken += session.execute(self._claim_due, {**given, "most": limit}).all()
+        if len(taken) < limit:
+            fresh = session.execute(self._claim_fresh, {**given, "most": limit - len(taken)}).all()
+            self._looked_for_due = self._looked_for_due if fresh else LONG_AGO
+            taken += fresh
         return taken
 
-    def _take_where(
-        self, session: Session, conditions: tuple[ColumnElement[bool], ...], limit: int, now: datetime
-    ) -> Sequence[Any]:
+    def _claiming(self, *conditions: ColumnElement[bool]) -> Any:
+        """The statement that claims rows, made once: making it costs more than running it."""
         picked = (
             select(ROWS.c.id)
             .where(
@@ -105,18 +130,19 @@ class SqlOutbox:
                 .exists(),
             )
             .order_by(ROWS.c.next_attempt_at, ROWS.c.id)
-            .limit(limit)
+            .limit(bindparam("most"))
             .with_for_update(skip_locked=True)
             .cte("picked")
         )
-        return session.execute(
+        moment = ROWS.c.lease_until.type
+        return (
             update(ROWS)
             .where(ROWS.c.id.in_(select(picked.c.id)))
             .values(
                 status=DeliveryStatus.CLAIMED,
-                worker=self.name,
+                worker=bindparam("worker"),
                 fence=ROWS.c.fence + 1,
-                lease_until=now + self.policy.lease,
+                lease_until=bindparam("lease", type_=moment),
             )
             .returning(
                 ROWS.c.id,
@@ -127,7 +153,7 @@ class SqlOutbox:
                 ROWS.c.first_sent_at,
                 ROWS.c.rendition_id,
             )
-        ).all()
+        )
 
     def _with_readers(self, rows: Sequence[Any]) -> Sequence[Claim]:
         """Join the claimed rows with their readers; who no longer wants mail is taken out here."""
@@ -155,10 +181,8 @@ class SqlOutbox:
     def _readers(self, subscriber_ids: Sequence[int]) -> dict[int, Recipient]:
         if not subscriber_ids:
             return {}
-        # Consent may have been withdrawn since the audience was chosen: asked again, in one query.
-        chosen = audience(self._list_id).where(SubscriptionRow.subscriber_id.in_(subscriber_ids))
         with self._reading.connect() as connection:
-            rows = connection.execute(chosen).all()
+            rows = connection.execute(self._still_wanted, {"people": subscriber_ids}).all()
         return {
             row.subscriber_id: Recipient(
                 subscriber_id=row.subscriber_id,

@@ -46,12 +46,21 @@ class Hot:
         meanwhile; anything else counts only while the row is ours."""
         accepted = [r for r in results if r[2].status is DeliveryStatus.SENT]
         if accepted:
-            self._write(cursor, self.accept_sql, accepted)
+            self._accept(cursor, accepted)
         if len(accepted) < len(results):
             others = [r for r in results if r[2].status is not DeliveryStatus.SENT]
-            self._write(cursor, self.judge_sql, others)
+            self._judge(cursor, others)
 
-    def _write(self, cursor: Any, sql: str, results: Sequence[tuple[int, int, Verdict]]) -> None:
+    def _accept(self, cursor: Any, results: Sequence[tuple[int, int, Verdict]]) -> None:
+        rows = [(row, fence, result.attempts, result.queue_id) for row, fence, result in results]
+        at = results[-1][2].sent_at  # of a group that is written at once
+        if self.sqlite:
+            cursor.execute(self.accept_sql, (at and _text(at), json.dumps(rows)))
+        else:
+            rows.sort()
+            cursor.execute(self.accept_sql, [at, *(list(column) for column in zip(*rows, strict=True))])
+
+    def _judge(self, cursor: Any, results: Sequence[tuple[int, int, Verdict]]) -> None:
         rows = [
             (
                 row,
@@ -59,17 +68,15 @@ class Hot:
                 verdict.status.value,
                 verdict.attempts,
                 verdict.next_attempt_at,
-                verdict.sent_at,
                 verdict.reply,
-                verdict.queue_id,
             )
             for row, fence, verdict in results
         ]
         if self.sqlite:
-            cursor.execute(sql, (json.dumps(rows, default=_text),))
+            cursor.execute(self.judge_sql, (json.dumps(rows, default=_text),))
         else:
             rows.sort(key=lambda row: row[0])
-            cursor.execute(sql, [list(column) for column in zip(*rows, strict=True)])
+            cursor.execute(self.judge_sql, [list(column) for column in zip(*rows, strict=True)])
 
 
 def hot_statements(table: str, *, sqlite: bool) -> Hot:
@@ -77,48 +84,47 @@ def hot_statements(table: str, *, sqlite: bool) -> Hot:
     opened = _OPEN_ISSUE.format(t=table) if table == "deliveries" else ""
     # ruff: noqa: S608 - the table's name is one of ours
     if sqlite:
-        cell = "json_extract(v.value, '$[{}]')".format
-        source = "FROM json_each(?) AS v"
-        columns = [cell(number) for number in range(8)]
-        dates = [cell(2)]
-        until = "?"
+        mark = "?"
+
+        def source(**columns: str) -> tuple[str, list[str]]:
+            return "FROM json_each(?) AS v", [
+                f"json_extract(v.value, '$[{number}]')" for number in range(len(columns))
+            ]
     else:
-        names = ["id", "fence", "status", "attempts", "next_attempt_at", "sent_at", "reply", "queue_id"]
-        source = (
-            "FROM unnest(%s::bigint[], %s::integer[], %s::text[], %s::integer[], %s::timestamptz[],"
-            f" %s::timestamptz[], %s::text[], %s::text[]) AS v({', '.join(names)})"
-        )
-        columns = [f"v.{name}" for name in names]
-        dates = ["v.date"]
-        until = "%s"
-    intend_source = (
-        source
-        if sqlite
-        else "FROM unnest(%s::bigint[], %s::integer[], %s::timestamptz[]) AS v(id, fence, date)"
-    )
-    row, fence, status, attempts, due, sent, reply, queue = columns
+        mark = "%s"
+
+        def source(**columns: str) -> tuple[str, list[str]]:
+            arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
+            return f"FROM unnest({arrays}) AS v({', '.join(columns)})", [f"v.{name}" for name in columns]
+
+    intents, (row, fence, date) = source(id="bigint", fence="integer", date="timestamptz")
     mine = f"{table}.id = {row} AND {table}.fence = {fence}"
+    accepted, (_, _, tries, queue) = source(id="bigint", fence="integer", attempts="integer", queue="text")
+    judged, (_, _, status, attempts, due, reply) = source(
+        id="bigint", fence="integer", status="text", attempts="integer", due="timestamptz", reply="text"
+    )
     return Hot(
         table=table,
         sqlite=sqlite,
         intend_sql=(
-            f"UPDATE {table} SET status = 'sending', first_sent_at = {dates[0]} {intend_source}"
-            f" WHERE {mine} AND {table}.status = 'claimed' AND {table}.lease_until > {until} {opened}"
+            f"UPDATE {table} SET status = 'sending', first_sent_at = {date} {intents}"
+            f" WHERE {mine} AND {table}.status = 'claimed' AND {table}.lease_until > {mark} {opened}"
             f" RETURNING {table}.id"
         ),
         accept_sql=(
-            f"UPDATE {table} SET status = {status}, attempts = {attempts}, sent_at = {sent},"
-            f" reply = {reply}, queue_id = {queue}, next_attempt_at = NULL, lease_until = NULL"
-            f" {source} WHERE {mine}"
+            f"UPDATE {table} SET status = 'sent', attempts = {tries}, sent_at = {mark}, queue_id = {queue},"
+            f" reply = '', next_attempt_at = NULL, lease_until = NULL {accepted} WHERE {mine}"
         ),
         judge_sql=(
             f"UPDATE {table} SET status = {status}, attempts = {attempts}, next_attempt_at = {due},"
             f" reply = CASE WHEN {reply} = '' THEN {table}.reply ELSE {reply} END, lease_until = NULL"
-            f" {source} WHERE {mine} AND {table}.{LEASED}"
+            f" {judged} WHERE {mine} AND {table}.{LEASED}"
         ),
     )
 
 
 def _text(moment: datetime) -> str:
     """As SQLAlchemy stores it on SQLite: UTC without a zone, always with six digits of microseconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(" ", "microseconds")[:26]

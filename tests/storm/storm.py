@@ -142,10 +142,15 @@ def rage(
         chance.shuffle(events)
         step = max(1, recipients // (len(events) + 1))
         stopped: list[tuple[float, BaseProcess]] = []
+        done = Counter({"kill": 0, "stop": 0})
         for event in events:
-            _wait_for(server, chance.randint(1, 2 * step), seconds=4.0)
+            _wait_for(server, chance.randint(1, step), seconds=4.0)
             victim = senders.pop(0)
             assert victim.pid is not None
+            if victim.exitcode == 0:
+                break  # everything is sent already
+            assert victim.exitcode is None, f"a sender ended by itself: {victim.exitcode}"
+            done[event] += 1
             if event == "kill":
                 os.kill(victim.pid, signal.SIGKILL)
             else:
@@ -161,7 +166,7 @@ def rage(
         assert not last.is_alive(), "the last sender should have come to its end"
         for sender in senders:
             sender.join(60)
-        return _assess(engine, server, seed, kills, stops, connections, time.monotonic() - started)
+        return _assess(engine, server, seed, done, connections, time.monotonic() - started)
 
 
 def _wait_for(server: ScriptedServer, messages: int, *, seconds: float) -> None:
@@ -178,13 +183,7 @@ def _wake(stopped: list[tuple[float, BaseProcess]], now: float) -> list[tuple[fl
 
 
 def _assess(
-    engine: Engine,
-    server: ScriptedServer,
-    seed: int,
-    kills: int,
-    stops: int,
-    connections: int,
-    seconds: float,
+    engine: Engine, server: ScriptedServer, seed: int, done: Counter[str], connections: int, seconds: float
 ) -> Damage:
     with Session(engine) as session:
         rows = session.execute(
@@ -216,8 +215,8 @@ def _assess(
             if status.value == "refused" and fault_of(seed, address, 1) != "550"
         ),
         dropped_after=server.dropped_after,
-        kills=kills,
-        stops=stops,
+        kills=done["kill"],
+        stops=done["stop"],
         connections=connections,
         same_bytes=all(len(found) == 1 for address, found in digests.items() if taken[address] > 1),
         seconds=seconds,
