@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -70,14 +72,14 @@ class CellReader:
         if len(cells) != self._width:
             if len(cells) > self._width and any(cell.strip() for cell in cells[self._width :]):
                 reason = f"{len(cells)} cells, where the header has {self._width}"
-                return Rejected(line, shown(repr(cells)), reason)
+                return Rejected(line, _row(cells), reason)
             cells = cells[: self._width] + [""] * (self._width - len(cells))
         if self._own:
             cells = [harmless.removeprefix("'") if harmless[:1] == "'" else harmless for harmless in cells]
         try:
             address = parse_address(cells[self._email])
         except InvalidAddress as error:
-            return Rejected(line, shown(repr(cells)), f"address: {error.reason}")
+            return Rejected(line, _row(cells), f"address: {error.reason}")
         members = [
             prefix + quoted(cells[index].strip())
             for prefix, index in self._attributes
@@ -85,7 +87,7 @@ class CellReader:
         ]
         attributes = "{" + ",".join(members) + "}" if members else "{}"
         if len(attributes) > MOST_ATTRIBUTE_BYTES // 4 and len(attributes.encode()) > MOST_ATTRIBUTE_BYTES:
-            return Rejected(line, shown(repr(cells)), f"more than {MOST_ATTRIBUTE_BYTES} bytes of attributes")
+            return Rejected(line, _row(cells), f"more than {MOST_ATTRIBUTE_BYTES} bytes of attributes")
         name = clean_name(cells[self._name]) if self._name >= 0 else ""
         candidate = Candidate(line, *address, name, "", "", attributes, None)
         if self._special:
@@ -97,7 +99,7 @@ class CellReader:
                     self._notes,
                 )
             except (_UnusableError, InvalidField) as error:
-                return Rejected(line, shown(repr(cells)), str(error))
+                return Rejected(line, _row(cells), str(error))
         return candidate
 
 
@@ -285,6 +287,13 @@ def _texts(value: Any) -> list[str]:
     if not isinstance(value, list) or len(value) > 100:
         raise _UnusableError("sections: no list of keys")
     return [str(part)[:64] for part in value]
+
+
+def _row(cells: Sequence[str]) -> str:
+    """The row as it stood in the file, or nearly so."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow(cells)
+    return shown(out.getvalue())
 
 
 def _object_shown(found: Mapping[str, Any]) -> str:
