@@ -58,7 +58,7 @@ def demo(
                 app.engine, app.sessions, settings, clock=state.clock, http=app.http(),
                 transport=app.transport(), signer=app.signer, progress=progress,
             )  # fmt: skip
-        mailbox.wait_for(report.sent, ARRIVAL_SECONDS)
+        mailbox.wait_for(report.delivered, ARRIVAL_SECONDS)
         desk = Desk(settings, state.clock, reload=lambda: read_again(settings))
         stack.callback(desk.close)
         address = stack.enter_context(serving(desk.page))

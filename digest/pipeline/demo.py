@@ -55,6 +55,7 @@ READERS = (
 class DemoReport:
     """What the main job made of the newsroom: stories taken in, the issue, and copies that went out.
 
+    ``sent`` counts all readers who have it, ``delivered`` those of this run.
     ``tomorrow`` is an unsent issue of what is left, for the desk; None when too little is.
     """
 
@@ -64,6 +65,7 @@ class DemoReport:
     subject: str
     recipients: int
     sent: int
+    delivered: int
 
 
 def lay_out(folder: Path, newsroom: Newsroom, *, smtp_url: str) -> Settings:
@@ -117,7 +119,7 @@ def run_demo(
     from digest.pipeline.deliver import deliver
 
     with sessions.begin() as session:
-        _invite(session, settings, clock)
+        invite(session, settings, clock)
     collected = collect(sessions, settings, clock=clock, http=http, progress=progress)
     now = clock.now()
     issue = _number(build_issue(sessions, settings, EDITION, now=now))
@@ -130,7 +132,9 @@ def run_demo(
     with contextlib.suppress(EmptyIssue):
         day = now.astimezone(ZoneInfo(settings.edition(EDITION).timezone)).date() + timedelta(days=1)
         tomorrow = _number(build_issue(sessions, settings, EDITION, day=day, now=now))
-    return DemoReport(collected.new, issue, tomorrow, subject, summary.recipients, summary.sent)
+    return DemoReport(
+        collected.new, issue, tomorrow, subject, summary.recipients, summary.sent, summary.delivered
+    )
 
 
 def read_again(settings: Settings) -> Settings:
@@ -144,7 +148,8 @@ def _number(view: IssueView) -> int:
     return view.id
 
 
-def _invite(session: Session, settings: Settings, clock: Clock) -> None:
+def invite(session: Session, settings: Settings, clock: Clock) -> None:
+    """Put the invented readers on the list; those who are there already stay as they are."""
     from subscribers.addresses import parse_address
     from subscribers.membership import How, create_list, find_list, list_names, subscribe
     from subscribers.models import ConsentMethod

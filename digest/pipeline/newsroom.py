@@ -109,11 +109,11 @@ class Newsroom:
             kind, body = _TYPES[Path(path).suffix], self.filled(path[1:]).encode()
         elif _PICTURE.fullmatch(path) and (self.folder / path[1:]).is_file():
             kind, body = _TYPES[Path(path).suffix], (self.folder / path[1:]).read_bytes()
-        elif path in self._stories:
-            body = _page(self._stories[path]).encode()
+        elif path in self.stories:
+            body = _page(self.stories[path]).encode()
         elif path == "/":
             body = _page(self._front_page()).encode()
-        elif path[1:2] in {"u", "p", "c", "k"} or path.startswith("/archive"):
+        elif path.split("/")[1] in {"u", "p", "c", "k", "archive"}:
             body = _page(_PUBLIC_PAGES).encode()
         else:
             status, body = (
@@ -127,7 +127,7 @@ class Newsroom:
         request.wfile.write(body)
 
     @cached_property
-    def _stories(self) -> dict[str, _Story]:
+    def stories(self) -> dict[str, _Story]:
         """Story pages by path: of both feeds and the notebook."""
         from xml.etree import ElementTree
 
@@ -157,7 +157,7 @@ class Newsroom:
     def _front_page(self) -> _Story:
         links = "".join(
             f'<li><a href="{escape(path)}">{escape(story.title)}</a></li>'
-            for path, story in self._stories.items()
+            for path, story in self.stories.items()
         )
         return _Story("Marenholt: all that is told today", "en", f"<ul>{links}</ul>")
 

@@ -19,10 +19,12 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route
 
 from digest.errors import Explained, StaleEdit, UnknownIssue
+from digest.issues.finding import issue_row
+from digest.mail.opened import OpenedMessage
 from digest.pipeline.examine_issue import ask_through
 from digest.preview.acting import LONGEST_FORM, act, slot_name, slots_of
 from digest.preview.frame import frame_html, frame_policy
-from digest.preview.viewing import GMAIL_CLIPS_AT, SCHEMES, VIEWS, WIDTHS, Looking, Shown, show
+from digest.preview.viewing import GMAIL_CLIPS_AT, SCHEMES, VIEWS, WIDTHS, Looking, Shown, look, show
 from digest.resources import templates_dir
 from subscribers.errors import SubscriberError
 
@@ -107,15 +109,24 @@ class _Page:
 
     async def frame(self, request: Request) -> Response:
         looking = _looking(request)
-        shown = await self._look(request, looking)
-        if shown.message is None:
+        message = await run_in_threadpool(self._message, request.path_params["id"], looking)
+        if message is None:
             return HTMLResponse(
                 "", headers={**_PRIVATE, "Content-Security-Policy": frame_policy(pictures=False)}
             )
         return HTMLResponse(
-            frame_html(shown.message.html, looking.scheme),
+            frame_html(message.html, looking.scheme),
             headers={**_PRIVATE, "Content-Security-Policy": frame_policy(pictures=looking.pictures)},
         )
+
+    def _message(self, issue_id: int, looking: Looking) -> OpenedMessage | None:
+        app = self._desk.app
+        try:
+            with app.readers() as session:
+                row = issue_row(session, issue_id)
+        except UnknownIssue as error:
+            raise HTTPException(404, str(error)) from error
+        return look(app, row, looking, now=self._desk.clock.now()).message
 
     async def act(self, request: Request) -> Response:
         body = bytearray()
@@ -176,13 +187,13 @@ class _Page:
     async def _look(self, request: Request, looking: Looking, *, ask_links: bool = False) -> Shown:
         desk = self._desk
 
-        def look() -> Shown:
+        def see() -> Shown:
             app = desk.app
             ask = ask_through(app.http()) if ask_links else None
             return show(app, request.path_params["id"], looking, now=desk.clock.now(), ask_link=ask)
 
         try:
-            return await run_in_threadpool(look)
+            return await run_in_threadpool(see)
         except UnknownIssue as error:
             raise HTTPException(404, str(error)) from error
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
-from digest.errors import ConfigError, DigestError, RenderError
+from digest.errors import ConfigError, DigestError
 from digest.issues.drafts import load_draft
 from digest.issues.finding import issue_row
 from digest.issues.view import IssueSummary, IssueView, issue_summaries, issue_view
@@ -125,47 +125,54 @@ def show(
         row = issue_row(session, issue_id)
         issues = tuple(issue_summaries(session, limit=20))
         readers = _readers(session, app, row)
-    message: OpenedMessage | None = None
-    notes: tuple[str, ...] = ()
-    fault = ""
-    try:
-        rendered = rendered_issue(app, issue_id)
-        notes = rendered.notes
-        message = open_message(copy_for(app, row, rendered, looking, now=now))
-    except (DigestError, ConfigError, SubscriberError, ValueError) as error:
-        fault = " — ".join(part for part in (str(error), getattr(error, "remedy", "")) if part)
+    copy = look(app, row, looking, now=now)
     return Shown(
         issue=view,
         issues=issues,
         readers=readers,
-        message=message,
-        notes=notes,
+        message=copy.message,
+        notes=copy.notes,
         examination=examine_issue(
             app.readers, app.settings, issue_id, app.signer, now=now, ask_link=ask_link
         ),
         summary=summary_of(app.readers, issue_id),
-        fault=fault,
+        fault=copy.fault,
     )
 
 
-def rendered_issue(app: App, issue_id: int) -> RenderedIssue:
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """The copy of one reader, or why there is none."""
+
+    message: OpenedMessage | None = None
+    notes: tuple[str, ...] = ()
+    fault: str = ""
+
+
+def look(app: App, row: IssueRow, looking: Looking, *, now: datetime) -> Copy:
+    """The very copy that the reader would be sent, opened."""
+    try:
+        rendered = rendered_issue(app, row)
+        return Copy(open_message(copy_for(app, row, rendered, looking, now=now)), rendered.notes)
+    except (DigestError, ConfigError, SubscriberError, ValueError) as error:
+        return Copy(fault=" — ".join(part for part in (str(error), getattr(error, "remedy", "")) if part))
+
+
+def rendered_issue(app: App, row: IssueRow) -> RenderedIssue:
     """What readers got, once the issue goes out; before that, what they would get now.
 
-    Raises ``RenderError``, ``ConfigError``, ``UnknownIssue``.
+    Raises ``RenderError``, ``ConfigError``.
     """
     with app.readers() as session:
-        row = issue_row(session, issue_id)
-        stored = newest_rendition(session, issue_id) if row.enqueued_at else None
-        draft = None if stored else load_draft(session, app.settings, issue_id)
-    if stored is not None:
-        return stored[1]
-    if draft is None:
-        raise RenderError(f"issue {issue_id} cannot be shown")
+        stored = newest_rendition(session, row.id) if row.enqueued_at else None
+        if stored is not None:
+            return stored[1]
+        draft = load_draft(session, app.settings, row.id)
     return render_issue(draft, app.settings)
 
 
 def copy_for(app: App, row: IssueRow, rendered: RenderedIssue, looking: Looking, *, now: datetime) -> bytes:
-    """The very bytes that the reader would be sent. Raises ``InvalidAddress``, ``ConfigError``."""
+    """The bytes for the wire. Raises ``InvalidAddress``, ``ConfigError``."""
     with app.readers() as session:
         reader = reader_of(session, row, looking)
         template = template_of(session, app.settings, row.id, rendered, app.signer)
