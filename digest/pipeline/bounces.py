@@ -28,6 +28,7 @@ from digest.bounces.roundtrip import check_round_trip, remember_round_trip, roun
 from digest.errors import ConfigError, DigestError
 from digest.mail.judgement import Kind
 from digest.settings import Settings
+from digest.settings.parts import split_mailbox
 from digest.values import Progress
 from digest.values.progress import Silent
 from subscribers.addresses import redact
@@ -92,7 +93,7 @@ def rules_of(settings: Settings, sessions: sessionmaker[Session], signer: TokenS
     if own is None:
         return Rules(key, signer, editors=editors)
     with sessions() as session:
-        verp = round_trip_seen(session, own.address)
+        verp = round_trip_seen(session, bounce_address(settings))
     return Rules(
         key,
         signer,
@@ -102,6 +103,12 @@ def rules_of(settings: Settings, sessions: sessionmaker[Session], signer: TokenS
         pause_complaint_rate=own.pause_complaint_rate,
         editors=editors,
     )
+
+
+def bounce_address(settings: Settings) -> str:
+    """``[bounces] address`` without a display name, or empty."""
+    own = settings.file.bounces
+    return split_mailbox(own.address)[1] if own else ""
 
 
 def configured_mailbox(settings: Settings) -> Mailbox:
@@ -318,15 +325,16 @@ def round_trip(
     own = settings.file.bounces
     if own is None:
         raise ConfigError("there is no [bounces] in newsletter.toml", remedy="set address and mailbox")
+    address = bounce_address(settings)
     mailbox = configured_mailbox(settings)
     try:
-        trip = check_round_trip(mailbox, transport, own.address, signer, clock, nonce=nonce)
+        trip = check_round_trip(mailbox, transport, address, signer, clock, nonce=nonce)
     finally:
         mailbox.close()
     if not trip.ok:
         raise DigestError(trip.detail, remedy=trip.remedy)
     with sessions.begin() as session:
-        remember_round_trip(session, own.address, now=clock.now())
+        remember_round_trip(session, address, now=clock.now())
     return trip.detail
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -159,11 +160,8 @@ def test_killed_in_the_middle_and_resumed_none_is_lost_and_none_counted_twice(
         with newsletter.sessions() as session:
             return session.scalar(select(func.count()).select_from(table)) or 0
 
-    first = subprocess.Popen(command, cwd=ROOT)
-    while counted(BounceEventRow) < BATCH and first.poll() is None:
-        time.sleep(0.01)
-    first.kill()
-    first.wait()
-    assert counted(BounceEventRow) < total
-    subprocess.run(command, cwd=ROOT, check=True, timeout=60)
+    assert subprocess.run([*command, "2"], cwd=ROOT, timeout=60).returncode == -signal.SIGKILL
+    assert (counted(BounceEventRow), server.count()) == (2 * BATCH, total - BATCH)
+    second = subprocess.run(command, cwd=ROOT, check=True, timeout=60, capture_output=True, text=True)
+    assert second.stdout.split() == [str(total - 2 * BATCH), str(BATCH)]
     assert (counted(BounceEventRow), counted(SuppressionRow), server.count()) == (total, total, 0)
