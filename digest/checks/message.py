@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from digest.checks.addresses import is_on_this_machine
 from digest.checks.findings import Finding, IssueUnderCheck, Level
 
 _ONCE = (
@@ -59,7 +60,7 @@ def one_click(issue: IssueUnderCheck) -> Iterator[Finding]:
     web = [uri for uri in re.findall(r"<([^<>]*)>", value) if uri.startswith("http")]
     if len(web) != 1:
         yield Finding("one-click", Level.ERROR, f"it has {len(web)} web addresses, not one", where)
-    elif not web[0].startswith("https:"):
+    elif not web[0].startswith("https:") and not is_on_this_machine(web[0]):
         yield Finding("one-click", Level.WARNING, f"{web[0][:60]} is not https, as RFC 8058 wants it", where)
     if _value(issue, "List-Unsubscribe-Post") != "List-Unsubscribe=One-Click":
         yield Finding(

@@ -14,7 +14,7 @@ from digest.errors import ConfigError
 from digest.issues.drafts import load_draft
 from digest.issues.finding import issue_row
 from digest.pipeline.composing import template_of
-from digest.pipeline.rehearse import _known_or_stranger as known_or_stranger
+from digest.pipeline.rehearse import recipient_for
 from digest.pipeline.render import render_issue
 from digest.settings import Settings
 from digest.values import Recipient
@@ -59,7 +59,7 @@ def render_to_files(
         rendered = render_issue(draft, settings)
         person = Recipient(subscriber_id=0, subscription_id=0, address="reader@example.org")
         if address:
-            person = known_or_stranger(
+            person = recipient_for(
                 session, issue_row(session, issue_id).list_name, parse_address(address).address
             )
         template = template_of(session, settings, issue_id, rendered, signer)
