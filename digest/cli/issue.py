@@ -166,7 +166,16 @@ def edit(
         )
         version = None  # ours is the newest now
     if of_item and item is not None:
-        view = edit_item(state.app.sessions, number, item, now=now, actor=who, version=version, **words)
+        view = edit_item(
+            state.app.sessions,
+            number,
+            item,
+            now=now,
+            actor=who,
+            version=version,
+            settings=state.settings,
+            **words,
+        )
     _emit(state, json, view)
 
 
@@ -257,6 +266,7 @@ def drop(
         now=state.clock.now(),
         actor=_actor(actor),
         version=version,
+        settings=state.settings,
     )
     _emit(state, json, view)
 

@@ -203,9 +203,13 @@ def drop_item(
     version: int | None = None,
     reason: str = "",
 ) -> IssueRow:
-    """Take an item out: a rebuild leaves it out, and its story is free for other issues."""
+    """Take an item out: a rebuild leaves it out, and its story is free for other issues. When it was the
+    lead, the first story of the first section leads."""
     row = _open(session, issue_id, version)
-    drop(session, row, _item(session, row, item_id), now=now, actor=actor, reason=reason)
+    item = _item(session, row, item_id)
+    drop(session, row, item, now=now, actor=actor, reason=reason)
+    if item.slot is Slot.LEAD:
+        promote(session, row, now=now)
     return row
 
 

@@ -123,7 +123,7 @@ class _Build:
             must_be_unsent(existing)
         row = existing or self._new_row(extra)
         picked = self._pick(existing)
-        self._require_enough(picked.items)
+        self._require_enough(picked.items, least=1 if row.ordinal else self._edition.own.min_articles)
         self._describe(row, picked)
         if dry_run:
             numbered = [replace(item, id=item.id or n) for n, item in enumerate(picked.items, start=1)]
@@ -160,34 +160,24 @@ class _Build:
         )
         return Picked(page, (*held, *items), (*page.warnings, *self._silent_sections(page)))
 
-    def _require_enough(self, items: Sequence[Item]) -> None:
+    def _require_enough(self, items: Sequence[Item], *, least: int) -> None:
         stories = sum(
             item.kind is ItemKind.STORY and item.slot in {Slot.LEAD, Slot.SECTION} for item in items
         )
-        own = self._edition.own
-        if stories >= own.min_articles or (own.min_articles_action == "send" and stories):
+        if stories >= least or (self._edition.own.min_articles_action == "send" and stories):
             return
         raise EmptyIssue(
             f"edition {self._edition.name} of {self._day} has {stories} "
-            f"{'story' if stories == 1 else 'stories'}; it needs {own.min_articles}",
+            f"{'story' if stories == 1 else 'stories'}; it needs {least}",
             remedy="they stay for the next issue; `digest fetch` may bring more",
         )
 
     def _describe(self, row: IssueRow, picked: Picked) -> None:
         """Sections, subject, preheader, times: what the issue's own row says."""
-        edition, own = self._edition, self._edition.own
+        edition = self._edition
         row.built_at = self._now
         row.sections = self._headings(picked)
-        previous = previous_issue(self._session, row)
-        occasion = Occasion(edition.title, edition.name, self._day, edition.language)
-        if "subject" not in row.locked:
-            said = previous.subject if previous else ""
-            row.subject = subject_of(own.subject, picked.items, occasion, previous=said)
-        if "preheader" not in row.locked:
-            said = previous.preheader if previous else ""
-            row.preheader = preheader_of(
-                own.preheader, picked.items, occasion, subject=row.subject, previous=said
-            )
+        describe(self._session, edition, row, picked.items)
 
     def _headings(self, picked: Picked) -> list[dict[str, str]]:
         """The printed sections in order, and those of lead and Don't Miss for their names."""
@@ -238,6 +228,20 @@ class _Build:
             for section in self._edition.sections
             if section.key not in fresh
         ]
+
+
+def describe(session: Session, edition: EditionSettings, row: IssueRow, items: Sequence[Item]) -> None:
+    """Write subject and preheader for these items, but for what a hand has written."""
+    previous = previous_issue(session, row)
+    occasion = Occasion(edition.title, edition.name, row.date, row.language)
+    if "subject" not in row.locked:
+        said = previous.subject if previous else ""
+        row.subject = subject_of(edition.own.subject, items, occasion, previous=said)
+    if "preheader" not in row.locked:
+        said = previous.preheader if previous else ""
+        row.preheader = preheader_of(
+            edition.own.preheader, items, occasion, subject=row.subject, previous=said
+        )
 
 
 def pick_for(

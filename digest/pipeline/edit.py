@@ -15,10 +15,12 @@ from digest.errors import ArticleError, ConfigError
 from digest.issues import decisions, editing, lifecycle
 from digest.issues.editing import Place, known_headings, place_from
 from digest.issues.finding import issue_row
+from digest.issues.items import load_items
 from digest.issues.view import IssueView, issue_view
 from digest.models import IssueRow
 from digest.picking.rules import MORE
 from digest.pipeline import control
+from digest.pipeline.build import describe
 from digest.settings import Settings
 from digest.settings.parts import nearest
 from digest.values import ItemKind, SectionHeading, Slot
@@ -57,8 +59,10 @@ def edit_item(
     teaser: str | None = None,
     url: str | None = None,
     label: str | None = None,
+    settings: Settings | None = None,
 ) -> IssueView:
-    """Change an item's words; None leaves a field as it is. Raises as :func:`edit_issue`."""
+    """Change an item's words; None leaves a field as it is. With ``settings`` the subject and preheader
+    follow, unless a hand wrote them. Raises as :func:`edit_issue`."""
     with sessions.begin() as session:
         editing.edit_item(
             session,
@@ -72,6 +76,7 @@ def edit_item(
             url=url,
             label=label,
         )
+        _retell(session, settings, issue_id)
         return issue_view(session, issue_id)
 
 
@@ -129,6 +134,7 @@ def move_item(
         editing.move_item(
             session, issue_id, item_id, place, heading=heading, now=now, actor=actor, version=version
         )
+        _retell(session, settings, issue_id)
         return issue_view(session, issue_id)
 
 
@@ -140,10 +146,13 @@ def drop_item(
     now: datetime,
     actor: str = "",
     version: int | None = None,
+    settings: Settings | None = None,
 ) -> IssueView:
-    """Take an item out; its story is free for other issues. Raises as :func:`edit_issue`."""
+    """Take an item out; its story is free for other issues. With ``settings`` the subject and preheader
+    follow, unless a hand wrote them. Raises as :func:`edit_issue`."""
     with sessions.begin() as session:
         editing.drop_item(session, issue_id, item_id, now=now, actor=actor, version=version)
+        _retell(session, settings, issue_id)
         return issue_view(session, issue_id)
 
 
@@ -248,6 +257,16 @@ def _changed(
         change(session)
         session.flush()
         return issue_view(session, issue_id)
+
+
+def _retell(session: Session, settings: Settings | None, issue_id: int) -> None:
+    """Let subject and preheader follow what the issue prints now."""
+    if settings is None:
+        return
+    session.flush()
+    row = issue_row(session, issue_id)
+    if row.corrects_id is None:
+        describe(session, settings.edition(row.edition), row, load_items(session, row.id))
 
 
 def _kind(word: str) -> ItemKind:

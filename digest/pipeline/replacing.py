@@ -8,12 +8,12 @@ from sqlalchemy.orm import Session
 
 from digest.issues import editing
 from digest.issues.editing import Place
-from digest.issues.items import as_row
+from digest.issues.items import as_row, load_items
 from digest.issues.ledger import reserve_more
 from digest.issues.stock import load_printables
 from digest.models import IssueItemRow, IssueRow
 from digest.picking.printing import print_items
-from digest.pipeline.build import pick_for
+from digest.pipeline.build import describe, pick_for
 from digest.pipeline.edition_rules import rules_of
 from digest.settings import Settings
 from digest.values import Item, Slot
@@ -40,7 +40,17 @@ def take_out(
     editing.drop(session, row, item, now=now, actor=actor, reason=reason, release=release)
     if item.slot is Slot.LEAD:
         place = editing.promote(session, row, now=now)
-    if not swap or place is None or place.slot not in {Slot.SECTION, Slot.DONT_MISS}:
+    number = _fill(session, settings, row, place, now=now, actor=actor) if swap and place else None
+    session.flush()
+    # The story may have stood in the subject or the preheader.
+    describe(session, settings.edition(row.edition), row, load_items(session, row.id))
+    return number
+
+
+def _fill(
+    session: Session, settings: Settings, row: IssueRow, place: Place, *, now: datetime, actor: str
+) -> int | None:
+    if place.slot not in {Slot.SECTION, Slot.DONT_MISS}:
         return None
     found = _next_best(session, settings, row, place, now=now)
     if found is None or found.story_id is None:

@@ -123,12 +123,17 @@ class Newsroom:
 
     def some(self, number: int, category: str = "World", **values: Any) -> list[int]:
         """Several articles whose headlines share no word."""
-        return [self.article(f"{category} {word(self.counter)} {word(self.counter + 1000)}", category, **values) for _ in range(number)]
+        return [
+            self.article(f"{category} {word(self.counter)} {word(self.counter + 1000)}", category, **values)
+            for _ in range(number)
+        ]
 
 
 def word(number: int) -> str:
     """A word that is like no other one."""
-    return "".join("bcdfghklmn"[int(digit)] + "aeiou"[int(digit) % 5] for digit in f"{number * 7919 % 99991:05d}")
+    return "".join(
+        "bcdfghklmn"[int(digit)] + "aeiou"[int(digit) % 5] for digit in f"{number * 7919 % 99991:05d}"
+    )
 
 
 @pytest.fixture

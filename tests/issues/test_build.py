@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
 
 from digest.errors import EmptyIssue
 from digest.issues.drafts import load_draft
+from digest.issues.lifecycle import cancel
 from digest.pipeline.build import build_issue
-from tests.issues.conftest import HOUR, NOW, Newsroom
+from digest.values import Draft
+from tests.issues.conftest import HOUR, NEWSLETTER, NOW, Newsroom
 
 
 def test_an_issue_has_a_lead_sections_more_and_dont_miss(newsroom: Newsroom) -> None:
@@ -32,7 +36,7 @@ def test_an_issue_has_a_lead_sections_more_and_dont_miss(newsroom: Newsroom) -> 
     draft_of(newsroom, view.id)
 
 
-def draft_of(newsroom: Newsroom, issue_id: int | None):
+def draft_of(newsroom: Newsroom, issue_id: int | None) -> Draft:
     assert issue_id is not None
     with newsroom.sessions() as session:
         return load_draft(session, newsroom.settings, issue_id)
@@ -60,3 +64,116 @@ def test_a_dry_run_writes_nothing(newsroom: Newsroom) -> None:
     real = build_issue(newsroom.sessions, newsroom.settings, "daily", now=NOW, day=date(2026, 3, 10))
     assert real.id == 1
     assert [i.headline for i in real.items] == [i.headline for i in dry.items]
+
+
+def test_the_same_database_and_time_give_the_same_issue_byte_for_byte(newsroom: Newsroom) -> None:
+    newsroom.some(20)
+    newsroom.some(9, "Business")
+    newsroom.some(9, "Culture")
+    dry = [
+        json.dumps(
+            build_issue(newsroom.sessions, newsroom.settings, "daily", now=NOW, dry_run=True).as_json()
+        )
+        for _ in range(3)
+    ]
+    assert len(set(dry)) == 1
+
+
+def test_the_draft_has_all_that_rendering_needs(newsroom: Newsroom) -> None:
+    newsroom.article(
+        "Harbour opens",
+        summary="<p>The gates rose at nine.</p>",
+        picture_url="https://lagoon.example/p.jpg",
+        picture_alt="A crane",
+        authors=["Ann Lee"],
+        related=[{"title": "Bakers", "url": "https://lagoon.example/b"}],
+    )
+    newsroom.some(3)
+    draft = draft_of(newsroom, build_issue(newsroom.sessions, newsroom.settings, "daily", now=NOW).id)
+    item = next(item for item in draft.items if item.headline == "Harbour opens")
+    assert (item.teaser, item.byline, item.reading_minutes) == ("The gates rose at nine.", "Ann Lee", 1)
+    assert item.picture is not None
+    assert item.picture.alt == "A crane"
+    assert item.related[0].title == "Bakers"
+    assert draft.masthead.postal_address == "1 Quay Street"
+    assert draft.masthead.list_title == "The Lagoon"
+    assert [heading.key for heading in draft.sections] == ["world"]
+
+
+def test_a_newsletter_without_sections_prints_everything_as_one(newsroom: Newsroom) -> None:
+    settings = newsroom.configure(
+        NEWSLETTER.split("[[sections]]")[0] + "[editions.daily]\nmin_articles = 1\n"
+    )
+    newsroom.some(4, "Anything")
+    view = build_issue(newsroom.sessions, settings, "daily", now=NOW)
+    assert [(heading.key, heading.name) for heading in view.sections] == [("latest", "The Lagoon")]
+    assert view.stories == 4
+
+
+def test_an_extra_issue_of_the_day_prints_what_is_left(newsroom: Newsroom) -> None:
+    newsroom.some(12)
+    first = build_issue(newsroom.sessions, newsroom.settings, "daily", now=NOW)
+    extra = build_issue(newsroom.sessions, newsroom.settings, "daily", now=NOW, extra=True)
+    assert (extra.ordinal, extra.date) == (1, first.date)
+    assert not {item.story_id for item in first.items} & {item.story_id for item in extra.items}
+
+
+@pytest.mark.parametrize(("action", "built"), [("skip", False), ("send", True), ("merge", False)])
+def test_too_few_stories_follow_the_editions_policy(newsroom: Newsroom, action: str, built: bool) -> None:
+    settings = newsroom.configure(NEWSLETTER + f'min_articles_action = "{action}"\n')
+    newsroom.some(1)
+    if built:
+        assert build_issue(newsroom.sessions, settings, "daily", now=NOW).stories == 1
+        return
+    with pytest.raises(EmptyIssue):
+        build_issue(newsroom.sessions, settings, "daily", now=NOW)
+    newsroom.some(2, at=NOW + 20 * HOUR)
+    view = build_issue(newsroom.sessions, settings, "daily", now=NOW + 24 * HOUR)
+    assert view.stories == 3
+    notices = draft_of(newsroom, view.id).notices
+    assert (len(notices) == 1) is (action == "merge")
+    assert all("March 10, 2026" in notice for notice in notices)
+
+
+def test_a_section_that_matches_nothing_for_a_week_is_a_warning(newsroom: Newsroom) -> None:
+    newsroom.some(1, at=NOW - 9 * 24 * HOUR)
+    newsroom.some(3)
+    view = build_issue(newsroom.sessions, newsroom.settings, "daily", now=NOW)
+    assert view.warnings == (
+        "section business has matched no story for a week; look at its match in newsletter.toml",
+    )
+
+
+def test_two_builds_at_once_give_one_issue(newsroom: Newsroom) -> None:
+    newsroom.some(9)
+    with ThreadPoolExecutor(4) as pool:
+        views = list(
+            pool.map(lambda _: build_issue(newsroom.sessions, newsroom.settings, "daily", now=NOW), range(4))
+        )
+    assert len({view.id for view in views}) == 1
+
+
+def test_editions_that_share_a_ledger_never_print_the_same_story_even_when_built_at_once(
+    newsroom: Newsroom,
+) -> None:
+    settings = newsroom.configure(
+        NEWSLETTER + 'ledger = "all"\n\n[editions.noon]\nmin_articles = 1\nledger = "all"\n'
+    )
+    newsroom.some(30)
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(
+            lambda edition: build_issue(newsroom.sessions, settings, edition, now=NOW), ["daily", "noon"]
+        )
+    assert not {item.story_id for item in one.items} & {item.story_id for item in other.items}
+
+
+def test_a_second_story_of_the_days_issue_is_no_longer_a_candidate(newsroom: Newsroom) -> None:
+    newsroom.some(4)
+    view = build_issue(newsroom.sessions, newsroom.settings, "daily", now=NOW)
+    with pytest.raises(EmptyIssue):
+        build_issue(newsroom.sessions, newsroom.settings, "daily", now=NOW + 24 * HOUR)
+    with newsroom.sessions.begin() as session:
+        cancel(session, view.id or 0, now=NOW + HOUR)
+    again = build_issue(newsroom.sessions, newsroom.settings, "daily", now=NOW + HOUR)
+    assert again.id != view.id
+    assert again.stories == 4
