@@ -55,9 +55,13 @@ class Newsletter:
                 session.add(MailingListRow(id=1, name="daily", created_at=START))
                 session.flush()
             row = SubscriberRow(
-                address=address, normalized=parsed.normalized, domain=parsed.domain,
-                suppression_hash=KEY.hash(parsed.normalized), created_at=START, updated_at=START,
-            )  # fmt: skip
+                address=address,
+                normalized=parsed.normalized,
+                domain=parsed.domain,
+                suppression_hash=KEY.hash(parsed.normalized),
+                created_at=START,
+                updated_at=START,
+            )
             session.add(row)
             session.flush()
             joined = SubscriptionRow(
@@ -96,7 +100,7 @@ class Newsletter:
                     subject="s",
                     preheader="p",
                     built_at=at,
-                )  # fmt: skip
+                )
             )
             session.flush()
             for one in to:
@@ -152,18 +156,26 @@ def newsletter(database_url: str, tmp_path: Path) -> Iterator[Newsletter]:
 
 
 def bounce(
-    address: str, diagnosis: str = "550 5.1.1 user unknown", *, token: str = "", message_id: str = "x@daily.example",
-    action: str = "failed", serial: int = 0,
-) -> bytes:  # fmt: skip
+    address: str,
+    diagnosis: str = "550 5.1.1 user unknown",
+    *,
+    token: str = "",
+    message_id: str = "x@daily.example",
+    action: str = "failed",
+    serial: int = 0,
+) -> bytes:
     """A report of RFC 3464 about one recipient, sent to a VERP address if there is a token."""
     status = next((word for word in diagnosis.split() if word.count(".") == 2), "")
     to = f"bounce+{token}@daily.example" if token else "bounce@daily.example"
     return (
-        f"From: MAILER-DAEMON@mx.example\nTo: {to}\nSubject: Undelivered Mail Returned to Sender\nDate: {serial}\n"
+        f"From: MAILER-DAEMON@mx.example\nTo: {to}\nSubject: Undelivered Mail Returned to Sender\n"
+        f"Date: {serial}\n"
         f"Message-ID: <report-{serial}-{address}-{token}>\nMIME-Version: 1.0\n"
         'Content-Type: multipart/report; report-type=delivery-status; boundary="b1"\n\n'
-        "--b1\nContent-Type: text/plain\n\nSorry.\n--b1\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\n"
-        f"Final-Recipient: rfc822; {address}\nAction: {action}\nStatus: {status}\nDiagnostic-Code: smtp; {diagnosis}\n\n"
+        "--b1\nContent-Type: text/plain\n\nSorry.\n--b1\nContent-Type: message/delivery-status\n\n"
+        "Reporting-MTA: dns; mx.example\n\n"
+        f"Final-Recipient: rfc822; {address}\nAction: {action}\nStatus: {status}\nDiagnostic-Code: "
+        f"smtp; {diagnosis}\n\n"
         f"--b1\nContent-Type: text/rfc822-headers\n\nMessage-ID: <{message_id}>\nTo: {address}\n\n--b1--\n"
     ).encode()
 
@@ -171,7 +183,8 @@ def bounce(
 def complaint(message_id: str, *, serial: int = 0) -> bytes:
     """A provider's complaint that names nobody but a Message-ID."""
     return (
-        f"From: fbl@mailbox.example\nTo: bounce@daily.example\nSubject: FW: news\nDate: {serial}\nMIME-Version: 1.0\n"
+        f"From: fbl@mailbox.example\nTo: bounce@daily.example\nSubject: FW: news\nDate: {serial}\n"
+        f"MIME-Version: 1.0\n"
         'Content-Type: multipart/report; report-type=feedback-report; boundary="b1"\n\n'
         "--b1\nContent-Type: message/feedback-report\n\nFeedback-Type: abuse\nVersion: 1\n\n"
         f"--b1\nContent-Type: text/rfc822-headers\n\nMessage-ID: <{message_id}>\n\n--b1--\n"

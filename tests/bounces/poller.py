@@ -18,7 +18,6 @@ from digest.clock import SystemClock
 from digest.pipeline.bounces import Rules, process_mailbox
 from digest.values.progress import Silent
 from subscribers.database import open_engine, session_factory
-
 from tests.bounces.conftest import KEY, SIGNER
 
 

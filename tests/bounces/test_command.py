@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from digest.migrations import ensure_schema
 from subscribers.database import open_engine
-
 from tests.bounces.conftest import Newsletter, bounce
 from tests.conftest import ROOT
 
@@ -25,7 +25,8 @@ def newsroom(tmp_path: Path) -> Newsletter:
     for name in ("new", "cur", "tmp"):
         (tmp_path / "Mail" / name).mkdir(parents=True)
     (tmp_path / "newsletter.toml").write_text(
-        '[newsletter]\nname = "Daily"\nurl = "https://daily.example"\nsender = "Daily <daily@daily.example>"\n'
+        '[newsletter]\nname = "Daily"\nurl = "https://daily.example"\n'
+        'sender = "Daily <daily@daily.example>"\n'
         'postal_address = "1 Road"\nlanguage = "en"\ntimezone = "UTC"\n\n'
         '[bounces]\naddress = "bounce@daily.example"\nmailbox = "maildir:Mail"\n'
     )
@@ -74,9 +75,18 @@ def test_the_mailbox_of_the_settings_is_read_once(newsroom: Newsletter, digest: 
     first = digest("bounces", "process", "--json")
     assert first.code == 0, first.err
     told = json.loads(first.out)
-    assert {name: told[name] for name in ("read", "hard", "soft", "complaints", "unsubscribes", "ignored", "suppressed")} == {
-        "read": 1, "hard": 1, "soft": 0, "complaints": 0, "unsubscribes": 0, "ignored": 0, "suppressed": 1,
-    }  # fmt: skip
+    assert {
+        name: told[name]
+        for name in ("read", "hard", "soft", "complaints", "unsubscribes", "ignored", "suppressed")
+    } == {
+        "read": 1,
+        "hard": 1,
+        "soft": 0,
+        "complaints": 0,
+        "unsubscribes": 0,
+        "ignored": 0,
+        "suppressed": 1,
+    }
     assert json.loads(digest("bounces", "process", "--json").out)["read"] == 0
     listed = json.loads(digest("bounces", "list", "--json").out)
     assert [(one["email"], one["kind"], one["reason"], one["how"]) for one in listed] == [
@@ -87,8 +97,11 @@ def test_the_mailbox_of_the_settings_is_read_once(newsroom: Newsletter, digest: 
 def test_an_alias_pipes_one_message(newsroom: Newsletter) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "digest", "-C", str(newsroom.folder), "bounces", "process", "-"],
-        input=(SAMPLES / "unsubscribe-apple.eml").read_bytes(), cwd=ROOT, capture_output=True, check=False,
-    )  # fmt: skip
+        input=(SAMPLES / "unsubscribe-apple.eml").read_bytes(),
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"1 opt-outs" in done.stdout
 

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
+
 from digest.bounces.errors import MailboxUnavailable
 from digest.bounces.mailbox import After, open_mailbox, parse_mailbox_url
 from digest.bounces.mailbox.contract import BATCH, MOVED_TO, Mailbox
 from digest.bounces.reading import READ_LIMIT
-from sqlalchemy import func, select
 from subscribers.models import BounceEventRow, SuppressionRow
-
 from tests.bounces.conftest import SIGNER, Newsletter, bounce
 from tests.bounces.dovecot import PASSWORD, Dovecot, dovecot
 from tests.conftest import ROOT, required

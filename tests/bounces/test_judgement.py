@@ -8,31 +8,64 @@ from digest.mail.judgement import Kind, Stage, judge_reply, normalise
 from digest.mail.reply_tables import ADDRESS_INVALID, BLAMES_SENDER, PHRASES, Reason
 
 HARD = [
-    ("550 5.1.1 <ann@example.org>: Recipient address rejected: User unknown in virtual mailbox table", Reason.USER_UNKNOWN),
-    ("550-5.1.1 The email account that you tried to reach does not exist. Please try\n550-5.1.1 double-checking", Reason.USER_UNKNOWN),
-    ("550 5.4.1 <ann@example.org>: Recipient address rejected: Access denied. AS(201806281)", Reason.USER_UNKNOWN),
-    ("550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup", Reason.USER_UNKNOWN),
-    ("554 delivery error: dd This user doesn't have a yahoo.com account (ann@example.org)", Reason.USER_UNKNOWN),
+    (
+        "550 5.1.1 <ann@example.org>: Recipient address rejected: User unknown in virtual mailbox table",
+        Reason.USER_UNKNOWN,
+    ),
+    (
+        "550-5.1.1 The email account that you tried to reach does not exist. Please try\n550-5.1.1 "
+        "double-checking",
+        Reason.USER_UNKNOWN,
+    ),
+    (
+        "550 5.4.1 <ann@example.org>: Recipient address rejected: Access denied. AS(201806281)",
+        Reason.USER_UNKNOWN,
+    ),
+    (
+        "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
+        Reason.USER_UNKNOWN,
+    ),
+    (
+        "554 delivery error: dd This user doesn't have a yahoo.com account (ann@example.org)",
+        Reason.USER_UNKNOWN,
+    ),
     ("550 Requested action not taken: mailbox unavailable", Reason.USER_UNKNOWN),
     ("550 5.1.2 Host unknown (Name server: example.org: host not found)", Reason.DOMAIN_UNKNOWN),
     ("556 5.1.10 example.org does not accept mail (nullMX)", Reason.TAKES_NO_MAIL),
     ("551 5.1.6 recipient no longer on server", Reason.MOVED),
-]  # fmt: skip
+]
 SOFT = [
     ("552 5.2.2 The email account that you tried to reach is over quota", Reason.MAILBOX_FULL, False),
     ("550 5.1.1 Mailbox full", Reason.MAILBOX_FULL, False),
     ("550 5.2.1 The user you are trying to contact is receiving mail too quickly", Reason.RATE, True),
-    ("554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org", Reason.BLOCKED, True),
-    ("550 5.7.26 Unauthenticated email from example.com is not accepted due to domain's DMARC policy", Reason.AUTHENTICATION, True),
+    (
+        "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org",
+        Reason.BLOCKED,
+        True,
+    ),
+    (
+        "550 5.7.26 Unauthenticated email from example.com is not accepted due to domain's DMARC policy",
+        Reason.AUTHENTICATION,
+        True,
+    ),
     ("550-5.7.25 The IP address sending this message does not have a PTR record", Reason.REVERSE_DNS, True),
     ("550 5.7.1 Message rejected as spam by Content Filtering", Reason.SPAM, True),
     ("552 5.3.4 Message size exceeds fixed limit", Reason.TOO_LARGE, True),
     ("550 5.7.1 Unable to relay", Reason.RELAYING, True),
-    ("421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred due to user complaints", Reason.BLOCKED, True),
-    ("550 5.7.515 Access denied, sending domain example.com does not meet the required authentication level", None, True),
+    (
+        "421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred due to user complaints",
+        Reason.BLOCKED,
+        True,
+    ),
+    (
+        "550 5.7.515 Access denied, sending domain example.com does not meet the required "
+        "authentication level",
+        None,
+        True,
+    ),
     ("554 5.7.1 The message was rejected because of its virus: infected", Reason.VIRUS, True),
     ("550 5.2.1 The email account that you tried to reach is disabled", Reason.DISABLED, False),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "reason"), HARD, ids=[text[:40] for text, _ in HARD])

@@ -8,8 +8,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+
 from digest.bounces.errors import MailboxUnavailable
 from digest.bounces.mailbox import After, open_mailbox, parse_mailbox_url
 from digest.bounces.mailbox.contract import BATCH, Mailbox
@@ -43,8 +45,13 @@ class TestAddresses:
     def test_the_four_kinds_are_read(self, tmp_path: Path) -> None:
         imap = parse_mailbox_url("imaps://us%40er@host.example/Bounces", password="p")
         assert (imap.kind, imap.host, imap.port, imap.user, imap.folder, imap.tls) == (
-            "imap", "host.example", 993, "us@er", "Bounces", True,
-        )  # fmt: skip
+            "imap",
+            "host.example",
+            993,
+            "us@er",
+            "Bounces",
+            True,
+        )
         assert parse_mailbox_url("pop3s://u:secret@host").password == "secret"
         assert parse_mailbox_url("maildir:Mail", base=tmp_path).path == tmp_path / "Mail"
         assert parse_mailbox_url("mbox:/var/mail/bounce").path == Path("/var/mail/bounce")
@@ -185,11 +192,15 @@ def server(
 
 
 class TestPop3:
-    ANSWERS = {
-        b"USER": b"+OK\r\n", b"PASS": b"+OK\r\n", b"LIST": b"+OK\r\n1 40\r\n2 4000000\r\n.\r\n",
-        b"RETR": b"+OK\r\nSubject: 1\r\n\r\nhello " + b"y" * 5000 + b"\r\n.\r\n", b"TOP": b"+OK\r\nSubject: 2\r\n\r\nbegin\r\n.\r\n",
-        b"DELE": b"+OK\r\n", b"QUIT": b"+OK\r\n",
-    }  # fmt: skip
+    ANSWERS: ClassVar = {
+        b"USER": b"+OK\r\n",
+        b"PASS": b"+OK\r\n",
+        b"LIST": b"+OK\r\n1 40\r\n2 4000000\r\n.\r\n",
+        b"RETR": b"+OK\r\nSubject: 1\r\n\r\nhello " + b"y" * 5000 + b"\r\n.\r\n",
+        b"TOP": b"+OK\r\nSubject: 2\r\n\r\nbegin\r\n.\r\n",
+        b"DELE": b"+OK\r\n",
+        b"QUIT": b"+OK\r\n",
+    }
 
     def test_mail_is_read_and_deleted_at_the_end_of_the_session(self) -> None:
         with server(greeting=b"+OK\r\n", answers=self.ANSWERS) as (port, heard):

@@ -91,7 +91,11 @@ def test_an_alias_that_expands_to_several_is_judged_by_the_mildest(newsletter: N
     ann = newsletter.reader("ann@example.org")
     newsletter.issue(1, to=[ann])
     raw = bounce("one@example.net", token=SIGNER.sign_verp(ann, 1))
-    raw = raw.replace(b"\n--b1\nContent-Type: text/rfc822", b"\nFinal-Recipient: rfc822; two@example.net\nAction: delivered\nStatus: 2.0.0\n\n--b1\nContent-Type: text/rfc822")  # fmt: skip
+    raw = raw.replace(
+        b"\n--b1\nContent-Type: text/rfc822",
+        b"\nFinal-Recipient: rfc822; two@example.net\nAction: delivered\nStatus: 2.0.0\n\n"
+        b"--b1\nContent-Type: text/rfc822",
+    )
     newsletter.poll(raw)
     assert not newsletter.is_suppressed("ann@example.org")
 

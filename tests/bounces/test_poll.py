@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
 from digest.bounces.errors import MailboxUnavailable
 from digest.bounces.mailbox import After, Letter
 from digest.bounces.mailbox.files import MaildirMailbox
@@ -13,7 +14,6 @@ from digest.pipeline import bounces as pipeline
 from digest.pipeline.bounces import process_mailbox
 from digest.values.progress import Silent
 from subscribers.models import BounceKind
-
 from tests.bounces.conftest import SIGNER, Newsletter, bounce
 
 
@@ -29,7 +29,7 @@ def a_full_mailbox(newsletter: Newsletter, count: int) -> list[bytes]:
     return [bounce("x@example.net", "552 5.2.2 full", token=SIGNER.sign_verp(one, 1)) for one in people]
 
 
-class Interrupted(Exception):
+class Killed(BaseException):
     """The process was killed here."""
 
 
@@ -46,7 +46,7 @@ def poll(newsletter: Newsletter, mailbox: MaildirMailbox) -> pipeline.Counts:
 
 class DiesBeforeDeleting(MaildirMailbox):
     def settle(self, letters: Sequence[Letter]) -> None:
-        raise Interrupted
+        raise Killed
 
 
 class CannotDelete(MaildirMailbox):
@@ -56,7 +56,7 @@ class CannotDelete(MaildirMailbox):
 
 def test_killed_between_commit_and_deletion_nothing_counts_twice(newsletter: Newsletter) -> None:
     newsletter.arrives(*a_full_mailbox(newsletter, 5))
-    with pytest.raises(Interrupted):
+    with pytest.raises(Killed):
         poll(newsletter, DiesBeforeDeleting(newsletter.maildir, after=After.DELETE))
     counts = newsletter.poll()
     assert (counts.read, counts.repeated) == (0, 5)

@@ -1,4 +1,4 @@
-"""Strangers' bytes are read safely: size, depth, recipients and character sets are bounded, nothing raises."""
+"""Strangers' bytes are read safely: size, depth, recipients, character sets are bounded; nothing raises."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ DSN = (
     b'Content-Type: multipart/report; report-type=delivery-status; boundary="b1"\n\n'
     b"--b1\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\n%b\n--b1--\n"
 )
-ONE = b"Final-Recipient: rfc822; %b\nAction: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 5.1.1 user unknown\n\n"
+ONE = (
+    b"Final-Recipient: rfc822; %b\nAction: failed\nStatus: 5.1.1\n"
+    b"Diagnostic-Code: smtp; 550 5.1.1 user unknown\n\n"
+)
 
 
 def cpu_of(raw: bytes) -> float:
@@ -99,7 +102,18 @@ def test_no_spelling_of_addresses_makes_it_raise_or_hang(text: str) -> None:
     assert time.process_time() - begin < 1
 
 
-@pytest.mark.parametrize("filling", [b"<" * READ_LIMIT, b"a@" * (READ_LIMIT // 2), b"=?utf-8?q?" * 90_000, b"to: " * 200_000, b"\n \n" * 300_000, b"-" * READ_LIMIT, b"boundary=" * 90_000])  # fmt: skip
+@pytest.mark.parametrize(
+    "filling",
+    [
+        b"<" * READ_LIMIT,
+        b"a@" * (READ_LIMIT // 2),
+        b"=?utf-8?q?" * 90_000,
+        b"to: " * 200_000,
+        b"\n \n" * 300_000,
+        b"-" * READ_LIMIT,
+        b"boundary=" * 90_000,
+    ],
+)
 def test_a_megabyte_of_one_thing_costs_little(filling: bytes) -> None:
     for head in (
         b"From: MAILER-DAEMON\nSubject: failure notice\n\n",

@@ -1,4 +1,4 @@
-"""What a message is, each from a sample: dialects, opt-outs, complaints, and what must never suppress anybody."""
+"""What a message is, each from a sample: dialects, opt-outs, complaints, and what must suppress nobody."""
 
 from __future__ import annotations
 
@@ -160,29 +160,53 @@ def test_feedback_is_judged_by_its_type(kind: str) -> None:
 
 # How mailbox providers write their complaints: what stands in the report, and in the copy that comes with it.
 PROVIDERS = {
-    "yahoo": ("Feedback-Type: abuse\nUser-Agent: Yahoo!-Mail-Feedback/2.0\nVersion: 0.1\nOriginal-Rcpt-To: ann@example.org", "To: ann@example.org"),
+    "yahoo": (
+        "Feedback-Type: abuse\nUser-Agent: Yahoo!-Mail-Feedback/2.0\nVersion: 0.1\nOriginal-Rcpt-To: "
+        "ann@example.org",
+        "To: ann@example.org",
+    ),
     "aol": ("Feedback-Type: abuse\nUser-Agent: AOL SComp\nVersion: 0.1", "To: undisclosed-recipients: ;"),
-    "comcast": ("Feedback-Type: abuse\nUser-Agent: ReturnPathFBL/1.0\nVersion: 1\nOriginal-Rcpt-To: hidden", "To: ann@example.org"),
-    "outlook-jmrp": ("Feedback-Type: abuse\nVersion: 1\nOriginal-Rcpt-To: ann@example.org", "X-HmXmrOriginalRecipient: ann@example.org"),
-    "ses": ("Feedback-Type: abuse\nUser-Agent: Amazon SES Mailbox Simulator\nVersion: 0.1\nOriginal-Rcpt-To: ann@example.org", ""),
-    "mail.ru": ("Feedback-Type: abuse\nVersion: 0.1\nUser-Agent: Mail.Ru-FBL\nOriginal-Recipient: rfc822;ann@example.org", "To: ann@example.org"),
+    "comcast": (
+        "Feedback-Type: abuse\nUser-Agent: ReturnPathFBL/1.0\nVersion: 1\nOriginal-Rcpt-To: hidden",
+        "To: ann@example.org",
+    ),
+    "outlook-jmrp": (
+        "Feedback-Type: abuse\nVersion: 1\nOriginal-Rcpt-To: ann@example.org",
+        "X-HmXmrOriginalRecipient: ann@example.org",
+    ),
+    "ses": (
+        "Feedback-Type: abuse\nUser-Agent: Amazon SES Mailbox Simulator\nVersion: 0.1\n"
+        "Original-Rcpt-To: ann@example.org",
+        "",
+    ),
+    "mail.ru": (
+        "Feedback-Type: abuse\nVersion: 0.1\nUser-Agent: Mail.Ru-FBL\nOriginal-Recipient: "
+        "rfc822;ann@example.org",
+        "To: ann@example.org",
+    ),
     "yandex": ("Version: 1\nFeedback-Type: abuse\nUser-Agent: Yandex.Mail/1.0", "To: ann@example.org"),
     "fastmail": ("User-Agent: FastMail-FBL/1\nFeedback-Type: abuse", "Delivered-To: ann@example.org"),
-    "rackspace": ("Feedback-Type: abuse\nOriginal-Mail-From: <bounce@daily.example>\nOriginal-Rcpt-To: 0123abcd@example.com", ""),
+    "rackspace": (
+        "Feedback-Type: abuse\nOriginal-Mail-From: <bounce@daily.example>\nOriginal-Rcpt-To: "
+        "0123abcd@example.com",
+        "",
+    ),
     "upper case": ("FEEDBACK-TYPE: ABUSE\nVERSION: 1", "To: ann@example.org"),
     "folded": ("Feedback-Type:\n abuse\nVersion: 1", "To: ann@example.org"),
     "no type": ("User-Agent: Old/1\nVersion: 0.1", "To: ann@example.org"),
     "fraud": ("Feedback-Type: fraud\nVersion: 1", "To: ann@example.org"),
-}  # fmt: skip
+}
 
 
 def arf(fields: str, copy: str = "To: ann@example.org") -> bytes:
     return (
-        "From: <feedback@mailbox.example>\nTo: fbl@daily.example\nSubject: FW: Your daily\nMIME-Version: 1.0\n"
+        "From: <feedback@mailbox.example>\nTo: fbl@daily.example\nSubject: FW: Your daily\n"
+        "MIME-Version: 1.0\n"
         'Content-Type: multipart/report; report-type="feedback-report"; boundary="b1"\n\n'
         "--b1\nContent-Type: text/plain\n\nThis is an email abuse report.\n"
         f"--b1\nContent-Type: message/feedback-report\n\n{fields}\n\n"
-        f"--b1\nContent-Type: message/rfc822\n\nMessage-ID: <issue-12@daily.example>\n{copy}\nSubject: Your daily\n\nNews\n--b1--\n"
+        f"--b1\nContent-Type: message/rfc822\n\nMessage-ID: <issue-12@daily.example>\n{copy}\n"
+        f"Subject: Your daily\n\nNews\n--b1--\n"
     ).encode()
 
 
@@ -194,11 +218,13 @@ def test_a_complaint_is_recognised_in_every_providers_form(provider: str) -> Non
 
 
 OLD_FORMS = {
-    "hotmail's own": b"From: staff@hotmail.com\nSubject: complaint about message from 192.0.2.1\nMIME-Version: 1.0\n"
-    b'Content-Type: multipart/mixed; boundary="m"\n\n--m\nContent-Type: message/rfc822\n\nX-HmXmrOriginalRecipient: ann@example.org\n'
+    "hotmail's own": b"From: staff@hotmail.com\nSubject: complaint about message from 192.0.2.1\n"
+    b'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="m"\n\n--m\nContent-Type: message/rfc822\n\n'
+    b"X-HmXmrOriginalRecipient: ann@example.org\n"
     b"Message-ID: <issue-12@daily.example>\nSubject: Your daily\n\nNews\n--m--\n",
     "headers only": b"From: fbl@mailbox.example\nSubject: FBL: Your daily\nMIME-Version: 1.0\n"
-    b'Content-Type: multipart/mixed; boundary="m"\n\n--m\nContent-Type: text/rfc822-headers\n\nTo: ann@example.org\n'
+    b'Content-Type: multipart/mixed; boundary="m"\n\n--m\nContent-Type: text/rfc822-headers\n\n'
+    b"To: ann@example.org\n"
     b"Message-ID: <issue-12@daily.example>\n--m--\n",
     "ARF without a labelled part": arf("Feedback-Type: abuse").replace(
         b"message/feedback-report", b"text/plain"

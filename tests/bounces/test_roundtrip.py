@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+
 from digest.bounces.mailbox import After
 from digest.bounces.mailbox.files import MaildirMailbox
 from digest.bounces.roundtrip import (
@@ -17,7 +18,6 @@ from digest.bounces.roundtrip import (
     round_trip_seen,
 )
 from digest.values import Accepted, Envelope, Outcome, Refused
-
 from tests.bounces.conftest import SIGNER, START, Newsletter
 
 ADDRESS = "bounce@daily.example"
