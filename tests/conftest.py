@@ -10,9 +10,13 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import Engine
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -134,6 +138,50 @@ def engine(open_database: Callable[[str], Engine], database_url: str) -> Engine:
     made = open_database(database_url)
     ensure_schema(made)
     return made
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium (or the one that CHROMIUM names), headless; it asks nothing of the internet."""
+    from playwright.sync_api import sync_playwright
+
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if not program:
+        required("Chromium")
+        return
+    quiet = ["background-networking", "component-update", "sync", "gpu", "default-apps"]
+    flags = ["--no-sandbox", "--no-first-run", *(f"--disable-{what}" for what in quiet)]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=flags)
+        yield browser
+        browser.close()
+
+
+AXE = "4.10.3"
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """axe-core's script, which looks for barriers in a page; npm brings it once, for tests only."""
+    home = ROOT / ".pytest_cache" / "axe"
+    script = home / "node_modules" / "axe-core" / "axe.min.js"
+    if not script.is_file():
+        npm = shutil.which("npm")
+        if npm is None:
+            required("npm (for axe-core)")
+            return ""
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "package.json").write_text("{}")
+        command = [npm, "install", "--silent", "--no-audit", "--no-fund", f"axe-core@{AXE}"]
+        subprocess.run(command, cwd=home, check=True, capture_output=True, timeout=120)
+    return script.read_text(encoding="utf-8")
+
+
+def barriers(page: Page, axe: str, **options: object) -> list[str]:
+    """What axe finds in the page: a line for each, with the first place. ``options`` are axe's own."""
+    page.evaluate(axe)
+    found = page.evaluate("options => axe.run(document, options)", {"resultTypes": ["violations"], **options})
+    return [f"{one['id']}: {one['help']} at {one['nodes'][0]['target']}" for one in found["violations"]]
 
 
 @pytest.fixture
