@@ -114,8 +114,11 @@ class App:
 
     def examiner(self) -> Callable[[int], None]:
         """Raises ``PreflightFailed`` for an issue that must not be sent."""
+        from digest.pipeline.examine_issue import examine_issue, require_sound
 
         def examine(issue_id: int) -> None:
+            now = self.clock.now()
+            require_sound(examine_issue(self.readers, self.settings, issue_id, self.signer, now=now))
             self.examine_public_address()
 
         return examine
@@ -123,7 +126,8 @@ class App:
     def deliver(
         self, issue_id: int, *, progress: Progress | None = None, stop: threading.Event | None = None
     ) -> Summary:
-        """Deliver an issue after the preflight: what ``run`` and the scheduler do."""
+        """Deliver an issue after the preflight: what ``run`` and the scheduler do. They wait for no pause."""
+        from digest.delivery.worker import Habits
         from digest.pipeline.deliver import Order, deliver
 
         return deliver(
@@ -136,6 +140,7 @@ class App:
             order=Order(examine=self.examiner()),
             progress=progress,
             stop=stop,
+            habits=Habits(wait_when_paused=False),
         )
 
     def steps(

@@ -100,9 +100,9 @@ def deliver(
         run.of(DeliveryStatus.SENT) == 0 or not isinstance(run.error, ServerUnavailable)
     ):
         raise run.error
-    if run.end is End.PAUSED:
+    if run.end is End.PAUSED and run.reason:
         raise IssueError(
-            f"issue {issue_id} is paused: {run.reason or 'by hand'}",
+            f"issue {issue_id} is paused: {run.reason}",
             remedy=f"mend the cause, then `digest resume {issue_id}`",
         )
     return summary_of(readers, issue_id, run)

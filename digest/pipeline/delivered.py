@@ -48,7 +48,7 @@ class Summary:
     @property
     def unfinished(self) -> bool:
         """Whether the same command, later, will get further."""
-        return self.end in {End.LATER, End.FAILED} or bool(
+        return self.end in {End.LATER, End.FAILED, End.PAUSED} or bool(
             self.end is End.DONE and (self.waiting or self.deferred or self.uncertain > self.held)
         )
 
