@@ -20,14 +20,14 @@ _SUMMARY_IS_TEXT = 1_200  # code points; a longer "summary" is the whole text
 _NO_SECTION = frozenset(
     (
         "uncategorized|uncategorised|allgemein|non classé|sin categoría|senza categoria|sem categoria|"
-        "geen categorie|без рубрики|غير مصنف|未分类|未分類|genel|general|default|blog|home|all|none|news"
+        "geen categorie|без рубрики|غير مصنف|未分类|未分類|genel|default|none"
     ).split("|")
 )
 _SEGMENT = re.compile(r"[^\W\d_][^\d./]{2,29}")
 _NOT_A_SECTION = frozenset(
     (
-        "article articles story stories post posts item items content archive archives category tag page entry "
-        "node wp amp index feed rss index.php news nieuws noticias nachrichten actualite releases release d p r"
+        "article articles story stories post posts item items content archive archives category tag page "
+        "entry node wp amp index feed rss index.php news nieuws noticias nachrichten actualite releases"
     ).split()
 )
 _BY = re.compile(r"^\s*(by|von|par|por|di|door|автор:?)\s+", re.IGNORECASE)
