@@ -176,7 +176,7 @@ def try_site(
     sessions_of: Any,
     progress: Progress | None = None,
 ) -> Tryout:
-    """Build tomorrow's digest of ``urls`` as a newsletter in ``folder``; the rendered page is in ``folder/out``.
+    """Build the digest of ``urls`` as a newsletter in ``folder``; the rendered page is in ``folder/out``.
 
     ``sessions_of(settings)`` opens the new folder's database. Raises ``SourceError``, ``EmptyIssue``.
     """

@@ -100,7 +100,7 @@ class Clusters:
             return 0.0, False
         mine = text_of(row["body"]) or row["summary"]
         other = text_of(theirs.body) or theirs.summary
-        share = 1.0 if mine == other else text_likeness(mine, other)
+        share = 1.0 if mine == other and not likely.by_text else text_likeness(mine, other)
         if likely.by_text:
             return (
                 (share, share >= _SURELY_SAME_TEXT and not same_source)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from io import BytesIO
 from typing import Any
+from urllib.parse import urlsplit
 
 from digest.errors import SourceUnparsable
 from digest.sources.dates import read_date
@@ -24,6 +26,8 @@ from digest.values import Article, ArticleKind
 
 MAX_ITEMS = 2_000
 _END_OF_ITEM = re.compile(rb"</(?:\w+:)?(item|entry)\s*>", re.IGNORECASE)
+_CATEGORY = rb"<category\b[^<>]*>[^<]*</category>\s*"
+_MANY_CATEGORIES = re.compile(rb"((?:" + _CATEGORY + rb"){30})(?:" + _CATEGORY + rb")++")
 _ROOT = re.compile(rb"<(?!\?|!)\s*([\w:]+)")
 _CONTROL = bytes(number for number in range(32) if number not in (9, 10, 13))
 _LOOKS_LIKE_FEED = re.compile(rb"<(?:\w+:)?(rss|rdf|feed|channel|entry)[\s>]", re.IGNORECASE)
@@ -57,7 +61,10 @@ def read_feed(body: bytes, *, url: str, headers: Mapping[str, str], source: str,
     title = _title(feed)
     articles: list[Article] = []
     for raw in parsed.entries[:MAX_ITEMS]:
-        article = article_from(_entry(raw, feed, url, language, now), source=source, now=now)
+        entry = _entry(raw, feed, url, language, now)
+        if entry.link == entry.guid and not _stands_in(entry.guid, body):
+            entry = replace(entry, link="")  # a bare guid that the parser took for a relative address
+        article = article_from(entry, source=source, now=now)
         if article is not None:
             articles.append(article)
     if len(parsed.entries) > MAX_ITEMS:
@@ -121,6 +128,12 @@ def _entry(raw: Any, feed: Any, base: str, language: str, now: datetime) -> Entr
         ),
         read_by="feed",
     )
+
+
+def _stands_in(address: str, body: bytes) -> bool:
+    """Whether an address stands in the feed as it is, or is what its writer meant to be relative."""
+    path = urlsplit(address).path.lstrip("/")
+    return "/" in path or any(text.encode() in body for text in (address, address.replace("&", "&amp;")))
 
 
 def _title(raw: Any) -> str:
@@ -212,7 +225,13 @@ def _without_control(body: bytes) -> bytes:
 
 
 def _bounded(body: bytes, notes: list[str]) -> bytes:
-    """The body up to its ``MAX_ITEMS``-th item, closed again, so that the parser never sees the rest."""
+    """The body up to its ``MAX_ITEMS``-th item, closed again, so that the parser never sees the rest.
+
+    Of a long run of categories the first thirty stay: the parser compares each with all before it.
+    """
+    if body.count(b"<category") > 2 * MAX_ITEMS:
+        body, cuts = _MANY_CATEGORIES.subn(rb"\1", body)
+        notes += ["categories beyond the thirtieth were left out"] if cuts else []
     if body.count(b"</item") + body.count(b"</entry") <= MAX_ITEMS:
         return body
     for number, match in enumerate(_END_OF_ITEM.finditer(body), 1):

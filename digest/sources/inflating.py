@@ -51,8 +51,10 @@ def _inflater(coding: str, url: str) -> Callable[[bytes], Iterator[bytes]]:
 def _zlib(inflate: Any, url: str) -> Callable[[bytes], Iterator[bytes]]:
     def pieces(piece: bytes) -> Iterator[bytes]:
         try:
-            while piece:
-                yield inflate.decompress(piece, _PIECE)
+            part = b""
+            while piece or len(part) == _PIECE:  # a full piece: more may wait inside
+                part = inflate.decompress(piece, _PIECE)
+                yield part
                 piece = inflate.unconsumed_tail
         except zlib.error as error:
             raise SourceUnavailable(f"{url}: damaged compression ({error})") from None
@@ -65,9 +67,10 @@ def _brotli(inflate: Any, url: str) -> Callable[[bytes], Iterator[bytes]]:
         import brotli
 
         try:
-            yield inflate.process(piece, output_buffer_limit=_PIECE)
-            while not inflate.can_accept_more_data():
-                yield inflate.process(b"", output_buffer_limit=_PIECE)
+            part = inflate.process(piece, output_buffer_limit=_PIECE)
+            while part or not inflate.can_accept_more_data():
+                yield part
+                part = inflate.process(b"", output_buffer_limit=_PIECE)
         except brotli.error as error:
             raise SourceUnavailable(f"{url}: damaged compression ({error})") from None
 
