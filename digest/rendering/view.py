@@ -229,7 +229,10 @@ class ViewMaker:
             byline=one_line(item.byline),
             source=one_line(self._sources.get(item.source, "")),
             date=words.moment(item.published_at, draft.timezone) if item.published_at and numbered else "",
-            reading=words.reading(item.reading_minutes) if item.reading_minutes > 0 else "",
+            # Who watches or listens does not read: the label has the length.
+            reading=""
+            if item.reading_minutes <= 0 or (item.duration_seconds and item.article_kind in _PLAYED)
+            else words.reading(item.reading_minutes),
             also=tuple(one_line(self._sources.get(name, name)) for name in item.also),
             related=tuple(
                 LinkView(one_line(link.title) or host_of(link.url), usable_url(link.url))
@@ -282,6 +285,7 @@ class ViewMaker:
         return tuple(dict.fromkeys(found))
 
 
+_PLAYED = {ArticleKind.VIDEO, ArticleKind.AUDIO}
 _KNOWN_LABELS = {
     label.casefold(): label
     for label in (
