@@ -81,7 +81,8 @@ class HeaderCheck:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
-        body = rb"[^\r\n\x00]*(?:\r\n[ \t][^\r\n\x00]*[^\r\n\x00 \t][^\r\n\x00]*)*\r\n"
+        # At most 998 octets a line (RFC 5322, 2.1.1), and no folded line of blanks alone (4.2).
+        body = rb"[^\r\n\x00]{0,960}(?:\r\n[ \t](?=[ \t]*[^ \t\r\n\x00])[^\r\n\x00]{1,990})*\r\n"
         self._match = re.compile(
             b"".join(re.escape(name.encode("ascii")) + b": " + body for name in names)
         ).fullmatch
