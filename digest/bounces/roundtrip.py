@@ -35,12 +35,12 @@ class RoundTrip:
 def round_trip_seen(session: Session, address: str) -> bool:
     """Whether mail to ``address`` with a token was seen in the mailbox: then VERP may be on."""
     fact = session.get(FactRow, FACT)
-    return bool(address) and fact is not None and fact.value.get("address") == address.lower()
+    return bool(address) and fact is not None and fact.value.get("address") == _bare(address)
 
 
 def remember_round_trip(session: Session, address: str, *, now: datetime) -> None:
     """Write down that mail to ``address`` came back."""
-    session.merge(FactRow(name=FACT, value={"address": address.lower()}, at=now))
+    session.merge(FactRow(name=FACT, value={"address": _bare(address)}, at=now))
 
 
 def forget_round_trip(session: Session) -> None:
@@ -48,11 +48,6 @@ def forget_round_trip(session: Session) -> None:
     fact = session.get(FactRow, FACT)
     if fact is not None:
         session.delete(fact)
-
-
-def is_round_trip(pair: tuple[int, int] | None) -> bool:
-    """Whether a verified token is a round trip's rather than a subscription's."""
-    return pair is not None and pair[0] == NOBODY
 
 
 def check_round_trip(
@@ -144,6 +139,11 @@ def _look(mailbox: Mailbox, token: str) -> set[str]:
         except MailboxUnavailable:
             continue  # the trip itself succeeded; the mail is taken out by the next poll
     return found
+
+
+def _bare(address: str) -> str:
+    """``Name <address>`` or ``address``, without the name, lower-case."""
+    return address.rpartition("<")[2].rstrip("> ").lower()
 
 
 def _shown(address: str) -> str:

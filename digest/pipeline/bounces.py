@@ -93,7 +93,7 @@ def rules_of(settings: Settings, sessions: sessionmaker[Session], signer: TokenS
     if own is None:
         return Rules(key, signer, editors=editors)
     with sessions() as session:
-        verp = round_trip_seen(session, bounce_address(settings))
+        verp = round_trip_seen(session, bounce_address(settings)) and _keeps_return_path(settings)
     return Rules(
         key,
         signer,
@@ -103,6 +103,19 @@ def rules_of(settings: Settings, sessions: sessionmaker[Session], signer: TokenS
         pause_complaint_rate=own.pause_complaint_rate,
         editors=editors,
     )
+
+
+def _keeps_return_path(settings: Settings) -> bool:
+    """Whether the provider lets our return path stand: behind one that does not, no report has a token."""
+    from digest.delivery.smtp import server_of
+    from digest.mail import profile_of
+    from digest.mail.profiles import EnvelopeMode
+
+    try:
+        host = server_of(settings).host
+    except ConfigError:
+        return True
+    return profile_of(host, settings.file.smtp.provider).envelope is EnvelopeMode.VERP
 
 
 def bounce_address(settings: Settings) -> str:

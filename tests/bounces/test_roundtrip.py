@@ -87,7 +87,7 @@ def test_it_is_remembered_for_that_address_only(newsletter: Newsletter) -> None:
         remember_round_trip(session, ADDRESS, now=START)
         remember_round_trip(session, ADDRESS, now=START)
     with newsletter.sessions.begin() as session:
-        assert round_trip_seen(session, "Bounce@Daily.example")
+        assert round_trip_seen(session, "Bounces <Bounce@Daily.example>")
         assert not round_trip_seen(session, "other@daily.example")
         assert not round_trip_seen(session, "")
         forget_round_trip(session)
@@ -105,3 +105,39 @@ def test_an_old_round_trip_in_the_mailbox_concerns_nobody(newsletter: Newsletter
 @pytest.fixture
 def database_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'digest.sqlite3'}"
+
+
+def test_the_addresses_are_those_that_copies_carry() -> None:
+    from digest.mail import identity
+    from digest.mail.return_path import tokens_in, unsubscribe_mailbox, verp_sender
+
+    token = SIGNER.sign_verp(7, 12)
+    assert len(token) == identity.TOKEN_LENGTH
+    assert tokens_in(verp_sender(ADDRESS, token).upper().encode(), limit=9) == ((token,), ())
+    assert tokens_in(unsubscribe_mailbox(ADDRESS, token).encode(), limit=9) == ((), (token,))
+    assert len(unsubscribe_mailbox("fourteen-chars@daily.example", token).rpartition("@")[0]) == 64
+    with pytest.raises(ValueError, match="14 characters"):
+        unsubscribe_mailbox("fifteen-chars-x@daily.example", token)
+
+
+@pytest.mark.parametrize(
+    ("host", "proves"), [("mail.example.org", True), ("smtp.office365.com", False)]
+)
+def test_reports_need_no_token_behind_a_provider_that_replaces_the_return_path(
+    newsletter: Newsletter, host: str, proves: bool
+) -> None:
+    from digest.pipeline.bounces import rules_of
+    from digest.settings import load
+
+    (newsletter.folder / "newsletter.toml").write_text(
+        '[newsletter]\nname = "Daily"\nurl = "https://daily.example"\nsender = "daily@daily.example"\n'
+        f'[smtp]\nhost = "{host}"\nport = 587\n[bounces]\naddress = "{ADDRESS}"\nmailbox = "maildir:Mail"\n'
+    )
+    env = newsletter.folder / ".env"
+    env.write_text(
+        "DIGEST_SECRET_KEY=token-key-for-tests-1\nDIGEST_SUPPRESSION_KEY=suppression-key-for-tests\n"
+    )
+    env.chmod(0o600)
+    with newsletter.sessions.begin() as session:
+        remember_round_trip(session, ADDRESS, now=START)
+    assert rules_of(load(newsletter.folder), newsletter.sessions, SIGNER).verp is proves
