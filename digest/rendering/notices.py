@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 from digest.rendering.cleaning import one_line, paragraphs
@@ -12,6 +13,7 @@ from digest.rendering.columns import wrap
 from digest.rendering.compiling import compile_mjml
 from digest.rendering.environment import Templates
 from digest.rendering.links import usable_url
+from digest.rendering.scripts import direction_of_text
 from digest.rendering.theme import look_of
 from digest.rendering.words import Words, words_of
 
@@ -84,6 +86,7 @@ def render_notice(
                 line for line in map(one_line, newsletter.postal_address.splitlines()) if line
             ),
         ),
+        "dir_of": partial(direction_of_text, default=words.direction),
         "start": "right" if words.direction == "rtl" else "left",
         "end": "left" if words.direction == "rtl" else "right",
         "_": words.text,

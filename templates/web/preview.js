@@ -4,7 +4,7 @@
 const body = document.body;
 const looking = document.getElementById("looking");
 const frames = () => [...document.querySelectorAll(".canvas iframe")];
-let newest = 0;
+const frame = () => document.querySelector(".canvas iframe:not([data-waiting])");
 
 document.querySelectorAll("[data-fallback]").forEach((button) => (button.hidden = true));
 
@@ -31,6 +31,7 @@ function takeOver(text, own) {
   for (const region of document.querySelectorAll("[data-live]")) {
     const fresh = page.querySelector(`[data-live="${region.dataset.live}"]`);
     if (!fresh || (!own && dirty(region))) continue; // somebody types here: their words are not taken away
+    if (region.dataset.live === "said" && !own && !fresh.textContent.trim()) continue; // let them read it
     if (region.dataset.live === "canvas") canvas(region, fresh);
     else if (region.innerHTML !== fresh.innerHTML) {
       const open = [...region.querySelectorAll("details[open]")].map((one) => one.dataset.key);
@@ -42,29 +43,30 @@ function takeOver(text, own) {
 }
 
 function canvas(region, fresh) {
-  const now = frames().pop();
+  const now = frame();
   const next = fresh.querySelector("iframe");
   region.dataset.width = fresh.dataset.width;
   region.classList.toggle("flush", fresh.classList.contains("flush"));
   if (!now || !next) {
-    region.innerHTML = fresh.innerHTML;
-    frames().forEach(listen);
+    if (region.innerHTML !== fresh.innerHTML) region.innerHTML = fresh.innerHTML;
+    if (next) follow(frame());
     return;
   }
+  const latest = frames().pop();
+  if (latest.getAttribute("src") === next.getAttribute("src") && latest.dataset.digest === next.dataset.digest) return;
   // The new frame is loaded behind the old one and shown where the old one was scrolled to.
-  const place = now.contentDocument?.scrollingElement?.scrollTop ?? 0;
-  const frame = document.createElement("iframe");
-  for (const { name, value } of next.attributes) frame.setAttribute(name, value);
-  frame.style.visibility = "hidden";
-  const turn = ++newest;
-  frame.addEventListener("load", () => {
-    if (turn !== newest) return frame.remove();
-    frame.contentDocument?.scrollingElement?.scrollTo(0, now.contentDocument?.scrollingElement?.scrollTop ?? place);
-    frames().filter((one) => one !== frame).forEach((one) => one.remove());
-    frame.style.visibility = "";
-    listen(frame);
+  const coming = document.createElement("iframe");
+  for (const { name, value } of next.attributes) coming.setAttribute(name, value);
+  coming.dataset.waiting = "";
+  coming.addEventListener("load", () => {
+    if (!("waiting" in coming.dataset) || coming !== frames().pop()) return;
+    coming.contentDocument?.scrollingElement?.scrollTo(0, now.contentDocument?.scrollingElement?.scrollTop ?? 0);
+    delete coming.dataset.waiting;
+    frames().filter((one) => one !== coming).forEach((one) => one.remove());
+    listen(coming);
   });
-  region.append(frame);
+  frames().filter((one) => one !== now).forEach((one) => one.remove());
+  region.append(coming);
 }
 
 async function ask(address, options) {
@@ -73,7 +75,22 @@ async function ask(address, options) {
   return answer.text();
 }
 
-const refresh = () => ask(body.dataset.page + location.search).then((text) => takeOver(text, false)).catch(tell);
+// One at a time, so that an older answer never comes after a newer one; what happens meanwhile is asked for again.
+let asking = false, again = false;
+async function refresh() {
+  again = true;
+  if (asking) return;
+  asking = true;
+  while (again) {
+    again = false;
+    try {
+      takeOver(await ask(body.dataset.page + location.search), false);
+    } catch (error) {
+      tell(error);
+    }
+  }
+  asking = false;
+}
 
 function tell(error) {
   document.querySelector('[data-live="said"]').innerHTML = '<p class="note" role="alert"></p>';
@@ -85,16 +102,16 @@ events.addEventListener("changed", refresh);
 
 // Looking at it otherwise.
 
-async function look() {
+function look() {
   const query = new URLSearchParams(new FormData(looking));
   if (!query.has("choose")) query.delete("section");
   if (!query.get("reader")) query.delete("reader");
   history.replaceState(null, "", "?" + query);
-  takeOver(await ask(body.dataset.page + "?" + query), false);
+  return refresh();
 }
 
-looking.addEventListener("change", () => look().catch(tell));
-looking.addEventListener("submit", (event) => { event.preventDefault(); look().catch(tell); });
+looking.addEventListener("change", look);
+looking.addEventListener("submit", (event) => { event.preventDefault(); look(); });
 document.addEventListener("change", (event) => {
   if (event.target.dataset.go) location.assign(event.target.dataset.go + event.target.value + location.search);
 });
@@ -119,6 +136,7 @@ async function post(address, fields) {
   } catch (error) {
     tell(error);
   }
+  refresh();
 }
 
 setInterval(() => {
@@ -154,7 +172,7 @@ tabs.forEach((tab, at) => {
 const flat = (text) => text.replace(/\s+/g, " ").trim();
 
 function inFrame(line) {
-  const page = frames().pop()?.contentDocument;
+  const page = frame()?.contentDocument;
   if (!page) return null;
   const wanted = flat(line.dataset.headline);
   const headlines = [...page.querySelectorAll("h1, h2, h3, h4, a")];
@@ -186,8 +204,8 @@ document.addEventListener("toggle", (event) => {
 }, true);
 
 // A double click on a headline or teaser in the issue edits it in place.
-function listen(frame) {
-  const page = frame.contentDocument;
+function listen(shown) {
+  const page = shown.contentDocument;
   if (!page) return;
   page.addEventListener("keydown", keys);
   page.addEventListener("click", (event) => {
@@ -249,7 +267,10 @@ function keys(event) {
   else if (event.key === "p") looking.elements.pictures.click();
 }
 document.addEventListener("keydown", keys);
-frames().forEach((frame) => {
-  if (frame.contentDocument?.readyState === "complete") listen(frame);
-  frame.addEventListener("load", () => listen(frame), { once: true });
-});
+
+function follow(shown) {
+  const loaded = shown.contentDocument;
+  if (loaded?.readyState === "complete" && loaded.URL !== "about:blank") listen(shown);
+  else shown.addEventListener("load", () => listen(shown), { once: true });
+}
+if (frame()) follow(frame());
