@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from digest.clock import Clock
 from digest.delivery.machine import Backlog, Claim, Notice, Policy, Tended, Verdict
-from digest.delivery.outbox import LEFT_IN_DOUBT, WAITING, backlog_of
+from digest.delivery.outbox import LEFT_IN_DOUBT, WAITING, backlog_of, unlocked
 from digest.delivery.presence import is_dead, worker_name
 from digest.delivery.statements import LEASED, hot_statements
 from digest.delivery.verdicts import unsent
@@ -85,7 +85,7 @@ class NoticeOutbox:
     def _take(self, session: Session, limit: int, now: datetime) -> tuple[Sequence[Any], Sequence[Any]]:
         session.execute(
             update(ROWS)
-            .where(ROWS.c.status.in_(WAITING), ROWS.c.expires_at <= now)
+            .where(unlocked(ROWS, ROWS.c.status.in_(WAITING), ROWS.c.expires_at <= now))
             .values(status=DeliveryStatus.EXPIRED, next_attempt_at=None)
         )
         doubtful = ROWS.c.status == DeliveryStatus.UNCERTAIN
@@ -197,7 +197,7 @@ class NoticeOutbox:
     def _tend(self, session: Session, now: datetime) -> None:
         session.execute(
             update(ROWS)
-            .where(_leased, ROWS.c.lease_until > now, ROWS.c.worker == self.name)
+            .where(unlocked(ROWS, _leased, ROWS.c.lease_until > now, ROWS.c.worker == self.name))
             .values(lease_until=now + self.policy.lease)
         )
         holders = session.scalars(select(ROWS.c.worker).where(_leased).distinct()).all()
@@ -205,7 +205,7 @@ class NoticeOutbox:
         sending = ROWS.c.status == DeliveryStatus.SENDING
         session.execute(
             update(ROWS)
-            .where(_leased, (ROWS.c.lease_until <= now) | ROWS.c.worker.in_(dead))
+            .where(unlocked(ROWS, _leased, (ROWS.c.lease_until <= now) | ROWS.c.worker.in_(dead)))
             .values(
                 status=case((sending, DeliveryStatus.UNCERTAIN.value), else_=DeliveryStatus.QUEUED.value),
                 next_attempt_at=case(

@@ -207,7 +207,9 @@ class SqlOutbox:
         # Only a lease that still lasts is renewed: who slept through it is fenced off.
         session.execute(
             update(ROWS)
-            .where(self._of_issue, _leased, ROWS.c.lease_until > now, ROWS.c.worker == self.name)
+            .where(
+                unlocked(ROWS, self._of_issue, _leased, ROWS.c.lease_until > now, ROWS.c.worker == self.name)
+            )
             .values(lease_until=now + self.policy.lease)
         )
         self._take_over(session, now)
@@ -225,7 +227,9 @@ class SqlOutbox:
         sending = ROWS.c.status == DeliveryStatus.SENDING
         session.execute(
             update(ROWS)
-            .where(self._of_issue, _leased, (ROWS.c.lease_until <= now) | ROWS.c.worker.in_(dead))
+            .where(
+                unlocked(ROWS, self._of_issue, _leased, (ROWS.c.lease_until <= now) | ROWS.c.worker.in_(dead))
+            )
             .values(
                 status=case((sending, DeliveryStatus.UNCERTAIN.value), else_=DeliveryStatus.QUEUED.value),
                 next_attempt_at=case((sending & (ROWS.c.resends == 0), again), else_=None),
@@ -237,7 +241,7 @@ class SqlOutbox:
     def _expire(self, session: Session) -> None:
         session.execute(
             update(ROWS)
-            .where(self._of_issue, ROWS.c.status.in_(WAITING))
+            .where(unlocked(ROWS, self._of_issue, ROWS.c.status.in_(WAITING)))
             .values(status=DeliveryStatus.EXPIRED, next_attempt_at=None)
         )
 
@@ -254,12 +258,12 @@ class SqlOutbox:
         )
         copies = session.scalar(select(func.count()).where(self._of_issue)) or 0
         if doubtful > self.policy.fuse(copies):
-            session.execute(update(ROWS).where(*waiting).values(next_attempt_at=None))
+            session.execute(update(ROWS).where(unlocked(ROWS, *waiting)).values(next_attempt_at=None))
             return doubtful
         if self.policy.resend:
             session.execute(
                 update(ROWS)
-                .where(*waiting, ROWS.c.next_attempt_at <= now, ROWS.c.resends == 0)
+                .where(unlocked(ROWS, *waiting, ROWS.c.next_attempt_at <= now, ROWS.c.resends == 0))
                 .values(status=DeliveryStatus.QUEUED, resends=ROWS.c.resends + 1)
             )
         return 0
@@ -291,6 +295,13 @@ class SqlOutbox:
     def backlog(self) -> Backlog:
         with Session(self._reading) as session:
             return backlog_of(session, ROWS, self._of_issue, self._clock.now())
+
+
+def unlocked(rows: Table, *conditions: Any) -> ColumnElement[bool]:
+    """The rows that meet ``conditions`` and that nobody is writing: what looks after many rows never waits
+    for those who write few, so that no deadlock can come of it. What was left out is found the next time."""
+    found = select(rows.c.id).where(*conditions).with_for_update(skip_locked=True).cte("found")
+    return rows.c.id.in_(select(found.c.id))
 
 
 def backlog_of(session: Session, rows: Any, condition: ColumnElement[bool], now: datetime) -> Backlog:

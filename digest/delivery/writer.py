@@ -227,20 +227,29 @@ class Writer:
         return results
 
     def _do(self, job: _Job, *, blocked: bool) -> None:
+        deadline = self._clock.monotonic() + self._patience
+        pause = 0.05
         try:
-            if blocked or self._gone.is_set():
-                raise DatabaseUnusable(
-                    f"the database cannot be written: {self._failure}",
-                    remedy="repair it and repeat the command: what was sent will not be sent again",
-                )
-            with Session(self._connect(), expire_on_commit=False) as session, session.begin():
-                job.result = job.work(session)
-        except DBAPIError as error:
-            if self._is_trouble(error):
-                self._disconnect()
-                job.error = DatabaseUnusable(f"the database cannot be used: {_explain(error)}")
-            else:
-                job.error = error
+            while True:
+                if blocked or self._gone.is_set():
+                    raise DatabaseUnusable(
+                        f"the database cannot be written: {self._failure}",
+                        remedy="repair it and repeat the command: what was sent will not be sent again",
+                    )
+                try:
+                    with Session(self._connect(), expire_on_commit=False) as session, session.begin():
+                        job.result = job.work(session)
+                    return
+                except DBAPIError as error:
+                    if not self._is_trouble(error):
+                        raise
+                    # Locked, away for a moment, or chosen as the victim of a deadlock: once more.
+                    self._disconnect()
+                    if self._clock.monotonic() >= deadline:
+                        raise DatabaseUnusable(f"the database cannot be used: {_explain(error)}") from error
+                    log.warning("the database cannot be used, trying again: %s", _explain(error))
+                    self._clock.wait(pause)
+                    pause = min(2 * pause, 2.0)
         except BaseException as error:  # noqa: BLE001 - it is raised again where it was asked for
             job.error = error
         finally:

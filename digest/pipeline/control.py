@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from digest.issues import lifecycle
@@ -27,9 +27,16 @@ def resume_issue(sessions: sessionmaker[Session], issue_id: int, *, now: datetim
 
 def cancel_deliveries(session: Session, issue_id: int) -> int:
     """Call back the copies that wait; one whose dot may be out keeps its state. Returns how many."""
+    # Locked in their order first: workers write the same rows in that order.
+    waiting = (
+        select(DeliveryRow.id)
+        .where(DeliveryRow.issue_id == issue_id, DeliveryRow.status.in_(WAITING))
+        .order_by(DeliveryRow.id)
+        .with_for_update()
+    )
     changed = session.execute(
         update(DeliveryRow)
-        .where(DeliveryRow.issue_id == issue_id, DeliveryRow.status.in_(WAITING))
+        .where(DeliveryRow.id.in_(waiting))
         .values(status=DeliveryStatus.CANCELLED, next_attempt_at=None, lease_until=None)
         .execution_options(synchronize_session=False, preserve_rowcount=True)
     )

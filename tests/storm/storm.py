@@ -164,8 +164,9 @@ def rage(
         last = begin()
         last.join(300)
         assert not last.is_alive(), "the last sender should have come to its end"
-        for sender in senders:
+        for sender in (*senders, last):
             sender.join(60)
+            assert sender.exitcode == 0, f"a sender ended by itself: {sender.exitcode}"
         return _assess(engine, server, seed, done, connections, time.monotonic() - started)
 
 
