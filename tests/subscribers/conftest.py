@@ -1,0 +1,58 @@
+"""People's tests: a database with tables, a key, and a clock's moment."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from subscribers.database import Base, open_engine, session_factory
+from subscribers.importing import Options, Report, import_people
+from subscribers.membership import create_list
+from subscribers.suppression import SuppressionKey
+
+NOW = datetime(2026, 3, 1, 7, 0, tzinfo=UTC)
+KEY = SuppressionKey(b"a key of the tests, 32 bytes long")
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    made = open_engine(database_url)
+    Base.metadata.create_all(made)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def sessions(engine: Engine) -> sessionmaker[Session]:
+    return session_factory(engine)
+
+
+@pytest.fixture
+def session(sessions: sessionmaker[Session]) -> Iterator[Session]:
+    with sessions() as opened:
+        yield opened
+
+
+@pytest.fixture
+def daily(sessions: sessionmaker[Session]) -> int:
+    """The id of a single opt-in list called ``daily``."""
+    with sessions.begin() as session:
+        return create_list(session, "daily", now=NOW).id
+
+
+@pytest.fixture
+def bring_in(engine: Engine, daily: int, tmp_path: Path) -> Callable[..., Report]:
+    """``bring_in("email\\na@x.org\\n", update=True)`` → the report of the import into ``daily``."""
+
+    def bring(content: str | bytes, *, list_id: int | None = daily, **options: object) -> Report:
+        raw = content.encode() if isinstance(content, str) else content
+        chosen = Options(list_id, errors_file=tmp_path / "errors.csv", **options)  # type: ignore[arg-type]
+        return import_people(engine, io.BytesIO(raw), KEY, chosen, now=NOW)
+
+    return bring
