@@ -120,9 +120,7 @@ def test_the_addresses_are_those_that_copies_carry() -> None:
         unsubscribe_mailbox("fifteen-chars-x@daily.example", token)
 
 
-@pytest.mark.parametrize(
-    ("host", "proves"), [("mail.example.org", True), ("smtp.office365.com", False)]
-)
+@pytest.mark.parametrize(("host", "proves"), [("mail.example.org", True), ("smtp.office365.com", False)])
 def test_reports_need_no_token_behind_a_provider_that_replaces_the_return_path(
     newsletter: Newsletter, host: str, proves: bool
 ) -> None:
