@@ -145,7 +145,6 @@ class _Page:
             said, failed = f"{error}. What you see now is the newest; nothing of yours was written.", True
         except (Explained, SubscriberError) as error:
             said, failed = " — ".join(part for part in (str(error), error.remedy) if part), True
-        self._desk.poke()
         back = dict(parse_qsl(form.get("back", "").removeprefix("?")))
         chosen = [
             value for name, value in parse_qsl(form.get("back", "").removeprefix("?")) if name == "section"
@@ -217,6 +216,7 @@ class _Page:
             "issue": shown.issue,
             "looking": looking,
             "query": f"?{query}" if query else "",
+            "frame_query": looking.frame_query,
             "widths": WIDTHS,
             "schemes": SCHEMES,
             "views": VIEWS,

@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from html import unescape
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from sqlalchemy.orm import Session
 
@@ -72,6 +74,16 @@ class Looking:
             sections=frozenset(chosen) if "choose" in query else None,
         )
 
+    @property
+    def frame_query(self) -> str:
+        """The query of the frame: what changes its content, not how wide it is."""
+        fields = [("scheme", self.scheme.value)]
+        fields += [] if self.pictures else [("pictures", "off")]
+        fields += [("reader", self.reader)] if self.reader else []
+        if self.sections is not None:
+            fields += [("choose", "1"), *(("section", key) for key in sorted(self.sections))]
+        return f"?{urlencode(fields)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -98,6 +110,11 @@ class Shown:
     def size(self) -> int:
         """Bytes of the decoded HTML, which is what Gmail measures."""
         return len(self.message.html.encode()) if self.message else 0
+
+    @property
+    def digest(self) -> str:
+        """Tells two states of the HTML apart: a page loads its frame anew only when it differs."""
+        return sha256(self.message.html.encode()).hexdigest()[:16] if self.message else ""
 
     @property
     def links(self) -> tuple[Link, ...]:
