@@ -74,7 +74,6 @@ class ArticleRow(Base):
     label: Mapped[str] = mapped_column(Text, default="")
     access: Mapped[Access] = mapped_column(words(Access, "access"), default=Access.FREE)
     summary: Mapped[str] = mapped_column(Text, default="")  # plain text, as the source gave it
-    body: Mapped[str] = mapped_column(Text, default="", deferred=True)  # sanitised HTML
     picture_url: Mapped[str] = mapped_column(Text, default="")
     picture_alt: Mapped[str] = mapped_column(Text, default="")
     picture_credit: Mapped[str] = mapped_column(Text, default="")
@@ -92,6 +91,8 @@ class ArticleRow(Base):
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     related: Mapped[list[JsonObject]] = mapped_column(Json, default=list)
     origins: Mapped[JsonObject] = mapped_column(Json, default=dict)  # where each field came from
+    # Last, because SQLite walks over a long text to reach the columns behind it.
+    body: Mapped[str] = mapped_column(Text, default="", deferred=True)  # sanitised HTML
 
 
 class ArticleRevisionRow(Base):
