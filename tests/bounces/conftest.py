@@ -15,7 +15,7 @@ from digest.bounces.mailbox import After
 from digest.bounces.mailbox.files import MaildirMailbox
 from digest.clock import StoppedClock
 from digest.models import DeliveryRow, DeliveryStatus, IssueRow, IssueStatus
-from digest.pipeline.bounces import Counts, Rules, process_mailbox
+from digest.pipeline.bounce_batches import Counts, Rules, process_mailbox
 from digest.values.progress import Silent
 from subscribers.addresses import parse_address
 from subscribers.database import Base, open_engine, session_factory

@@ -15,7 +15,7 @@ from typing import Any
 
 from digest.bounces.mailbox import Letter, open_mailbox, parse_mailbox_url
 from digest.clock import SystemClock
-from digest.pipeline.bounces import Rules, process_mailbox
+from digest.pipeline.bounce_batches import Rules, process_mailbox
 from digest.values.progress import Silent
 from subscribers.database import open_engine, session_factory
 from tests.bounces.conftest import KEY, SIGNER

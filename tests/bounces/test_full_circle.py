@@ -15,17 +15,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+
 from digest.bounces.mailbox import After, open_mailbox
 from digest.bounces.mailbox.opening import MailboxAddress
 from digest.bounces.roundtrip import check_round_trip
 from digest.clock import SystemClock
 from digest.delivery.smtp import SmtpTransport, parse_smtp_url
 from digest.mail.return_path import unsubscribe_mailbox, verp_sender
-from digest.pipeline.bounces import Counts, process_mailbox
+from digest.pipeline.bounce_batches import Counts, process_mailbox
 from digest.values import Accepted, Envelope
 from digest.values.progress import Silent
 from subscribers.models import SubscriptionStatus
-
 from tests.bounces.conftest import SIGNER, Newsletter
 from tests.conftest import free_port, required
 
@@ -55,7 +55,8 @@ virtual_mailbox_base = {home}/mail
 virtual_minimum_uid = 1
 virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{gid}
-transport_maps = inline:{{ {{ gone.example = error:5.1.1 User unknown }}, {{ full.example = error:5.2.2 Mailbox is full }} }}
+transport_maps = inline:{{ {{ gone.example = error:5.1.1 User unknown }},
+    {{ full.example = error:5.2.2 Mailbox is full }} }}
 maillog_file = {home}/log
 maillog_file_prefixes = {home}
 local_recipient_maps =

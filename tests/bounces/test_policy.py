@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from digest.models import DeliveryStatus, IssueRow, IssueStatus, NoticeRow
-from digest.pipeline.bounces import process_refusals
+from digest.pipeline.bounce_batches import process_refusals
 from subscribers.models import BounceKind, ConsentEventRow, ConsentMethod, SubscriptionStatus
 from tests.bounces.conftest import SIGNER, START, Newsletter, bounce, complaint
 

@@ -10,8 +10,8 @@ import pytest
 from digest.bounces.errors import MailboxUnavailable
 from digest.bounces.mailbox import After, Letter
 from digest.bounces.mailbox.files import MaildirMailbox
-from digest.pipeline import bounces as pipeline
-from digest.pipeline.bounces import process_mailbox
+from digest.pipeline import bounce_batches as pipeline
+from digest.pipeline.bounce_batches import process_mailbox
 from digest.values.progress import Silent
 from subscribers.models import BounceKind
 from tests.bounces.conftest import SIGNER, Newsletter, bounce

@@ -1,0 +1,267 @@
+"""Batches of the bounce mailbox: each is judged, committed, and only then taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import select
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from digest.bounces.attribution import Finding, attribute
+from digest.bounces.directory import BatchDirectory
+from digest.bounces.errors import MailboxUnavailable
+from digest.bounces.kept import keep_aside
+from digest.bounces.mailbox import Letter, Mailbox
+from digest.bounces.parsing import parse_report
+from digest.bounces.policy import Consequence, Policy, follow_finding, record_finding
+from digest.bounces.rates import Alarm, pause_by_rate, tell_editors
+from digest.bounces.reading import digest_of
+from digest.bounces.refusals import judge_refusals
+from digest.bounces.report import Form, Report
+from digest.mail.judgement import Kind
+from digest.values import Progress
+from subscribers.addresses import redact
+from subscribers.models import BounceEventRow, BounceKind
+from subscribers.suppression import SuppressionKey
+from subscribers.tokens import TokenSigner
+
+if TYPE_CHECKING:
+    from digest.clock import Clock
+
+TASK: Final = "bounces"
+_UNREADABLE: Final = "unreadable"
+
+
+@dataclass
+class Counts:
+    """What one poll did. ``read`` are new messages; ``repeated`` were known; ``unreadable`` lie aside."""
+
+    read: int = 0
+    hard: int = 0
+    soft: int = 0
+    complaints: int = 0
+    unsubscribes: int = 0
+    ignored: int = 0
+    suppressed: int = 0
+    repeated: int = 0
+    unreadable: int = 0
+    refusals: int = 0
+    paused: int = 0
+    left: int = 0  # could not be taken out of the mailbox: they come again, and count no more
+
+    def add(self, other: Counts) -> None:
+        """Add another poll's numbers."""
+        for one in fields(self):
+            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+
+
+@dataclass(frozen=True)
+class Rules:
+    """All that judging a batch needs besides the mail.
+
+    :param verp: whether reports must prove themselves by a token.
+    :param editors: how many addresses get alarms.
+    """
+
+    key: SuppressionKey
+    signer: TokenSigner | None
+    policy: Policy = field(default_factory=Policy)
+    verp: bool = False
+    pause_bounce_rate: float = 0.02
+    pause_complaint_rate: float = 0.001
+    editors: int = 0
+
+
+def process_mailbox(
+    mailbox: Mailbox,
+    sessions: sessionmaker[Session],
+    rules: Rules,
+    *,
+    clock: Clock,
+    kept: Path,
+    progress: Progress,
+) -> Counts:
+    """Read all that is in ``mailbox``: each batch is committed, and only then taken out.
+
+    Killed anywhere, it goes on where it stopped: a message that is in the database already counts no more.
+    """
+    counts = Counts()
+    progress.start(TASK)
+    for letters in mailbox.batches():
+        counts.add(_process_batch(letters, sessions, rules, now=clock.now(), kept=kept))
+        try:
+            mailbox.settle(letters)
+        except MailboxUnavailable as error:
+            counts.left += len(letters)
+            progress.note(
+                f"{error}: {len(letters)} messages stay there; they are in the database and count once"
+            )
+        progress.advance(TASK, len(letters), hard=counts.hard, soft=counts.soft, complaints=counts.complaints)
+    progress.finish(TASK)
+    return counts
+
+
+def _process_batch(
+    letters: Sequence[Letter], sessions: sessionmaker[Session], rules: Rules, *, now: datetime, kept: Path
+) -> Counts:
+    read = [(letter, _read(letter)) for letter in letters]
+    try:
+        return _commit(read, sessions, rules, now=now, kept=kept)
+    except (OSError, OperationalError, InterfaceError):
+        raise  # the disk or the database: no message is to blame
+    except Exception:
+        if len(read) == 1 and read[0][1] is None:
+            raise  # it is not the message: it was not even looked at
+    # One message spoils the batch (or another process was faster): each by itself, the odd one aside.
+    counts = Counts()
+    for letter, report in read:
+        try:
+            counts.add(_commit([(letter, report)], sessions, rules, now=now, kept=kept))
+        except (OSError, OperationalError, InterfaceError):
+            raise
+        except Exception:  # noqa: BLE001 (kept aside and counted)
+            counts.add(_commit([(letter, None)], sessions, rules, now=now, kept=kept))
+    return counts
+
+
+def _read(letter: Letter) -> Report | None:
+    if not letter.raw.strip():
+        return None
+    try:
+        return parse_report(letter.raw, size=letter.size)
+    except Exception:  # noqa: BLE001 (a stranger's mail: kept aside and counted)
+        return None
+
+
+def _commit(
+    read: Sequence[tuple[Letter, Report | None]],
+    sessions: sessionmaker[Session],
+    rules: Rules,
+    *,
+    now: datetime,
+    kept: Path,
+) -> Counts:
+    counts = Counts()
+    with sessions.begin() as session:
+        digests = {
+            report.digest if report else digest_of(letter.raw): (letter, report) for letter, report in read
+        }
+        counts.repeated += len(read) - len(digests)
+        known = set(
+            session.scalars(
+                select(BounceEventRow.report_digest).where(BounceEventRow.report_digest.in_(list(digests)))
+            )
+        )
+        counts.repeated += len(known)
+        new = {digest: pair for digest, pair in digests.items() if digest not in known}
+        directory = BatchDirectory(session, [report for _, report in new.values() if report], rules.signer)
+        touched: set[int] = set()
+        alarms: dict[str, Alarm] = {}
+        found: list[tuple[Finding, str]] = []
+        for digest, (letter, report) in new.items():
+            counts.read += 1
+            if report is None:
+                _keep(session, letter, digest, kept, now)
+                counts.unreadable += 1
+                continue
+            for index, finding in enumerate(attribute(report, directory, verp=rules.verp)):
+                form = _form(report, finding)
+                record_finding(session, finding, digest=digest, index=index, form=form, now=now)
+                found.append((finding, digest))
+        session.flush()
+        for finding, digest in found:
+            consequence = follow_finding(
+                session, finding, digest=digest, policy=rules.policy, key=rules.key, now=now
+            )
+            _count(counts, consequence)
+            _note(finding, consequence, touched, alarms)
+        _follow_up(session, rules, touched, alarms, counts, now)
+    return counts
+
+
+def process_refusals(
+    sessions: sessionmaker[Session], rules: Rules, *, now: datetime, issue_id: int | None = None
+) -> Counts:
+    """Judge refusals at SMTP time that were not judged yet, by the same rules as reports.
+
+    Call it after sending; it is idempotent.
+    """
+    counts = Counts()
+    while True:
+        with sessions.begin() as session:
+            judged = judge_refusals(session, policy=rules.policy, key=rules.key, now=now, issue_id=issue_id)
+            touched: set[int] = set()
+            alarms: dict[str, Alarm] = {}
+            for one in judged:
+                counts.refusals += 1
+                counts.suppressed += one.consequence.suppressed
+                _note(one.finding, one.consequence, touched, alarms)
+            _follow_up(session, rules, touched, alarms, counts, now)
+        if not judged:
+            return counts
+
+
+def _follow_up(
+    session: Session, rules: Rules, touched: set[int], alarms: dict[str, Alarm], counts: Counts, now: datetime
+) -> None:
+    paused = pause_by_rate(
+        session,
+        touched,
+        bounce_limit=rules.pause_bounce_rate,
+        complaint_limit=rules.pause_complaint_rate,
+        now=now,
+    )
+    counts.paused += sum(alarm.paused for alarm in paused)
+    tell_editors(session, [*alarms.values(), *paused], editors=rules.editors, now=now)
+
+
+def _note(finding: Finding, consequence: Consequence, touched: set[int], alarms: dict[str, Alarm]) -> None:
+    if finding.person is None:
+        return
+    if finding.person.issue_id is not None and consequence.kind in {Kind.HARD, Kind.SOFT, Kind.COMPLAINT}:
+        touched.add(finding.person.issue_id)
+    judgement = finding.judgement
+    if judgement.alarm and consequence.kind is Kind.SOFT:
+        words = redact(" ".join(finding.diagnosis.split())[:400])[:200]
+        text = (
+            f"copies are refused for a reason that is ours ({judgement.reason}): “{words}”; nobody is blamed"
+        )
+        alarms.setdefault(
+            judgement.reason.value, Alarm(f"refused:{judgement.reason}", text, finding.person.issue_id)
+        )
+
+
+def _form(report: Report, finding: Finding) -> str:
+    """The word that an event of nobody is listed under: what it was, or why it concerns nobody."""
+    if finding.person is None and report.form in {Form.DSN, Form.WORDS, Form.COMPLAINT, Form.UNSUBSCRIBE}:
+        return finding.how
+    return report.form.value
+
+
+def _keep(session: Session, letter: Letter, digest: str, kept: Path, now: datetime) -> None:
+    keep_aside(kept, digest, letter.raw)
+    session.add(
+        BounceEventRow(
+            report_digest=digest, at=now, kind=BounceKind.IGNORED, reason=_UNREADABLE, attribution="none"
+        )
+    )
+
+
+def _count(counts: Counts, consequence: Consequence) -> None:
+    match consequence.kind:
+        case Kind.HARD:
+            counts.hard += 1
+        case Kind.SOFT:
+            counts.soft += 1
+        case Kind.COMPLAINT:
+            counts.complaints += 1
+        case Kind.UNSUBSCRIBE:
+            counts.unsubscribes += 1
+        case _:
+            counts.ignored += 1
+    counts.suppressed += consequence.suppressed
