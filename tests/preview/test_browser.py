@@ -86,7 +86,7 @@ def test_pictures_can_be_off(page: Page) -> None:
     page.wait_for_function(f"() => {drawn}")
     page.get_by_label("No pictures").check()
     page.wait_for_function(
-        f"document.querySelector('.canvas iframe').src.includes('pictures=off') && !{drawn}"
+        f"() => document.querySelector('.canvas iframe').src.includes('pictures=off') && !{drawn}"
     )
 
 
