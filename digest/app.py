@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from digest.issues.view import IssueView
     from digest.pipeline.delivered import Summary
     from digest.pipeline.doctor import World
+    from digest.pipeline.reading import ReaderDesk
     from digest.pipeline.run import Steps
     from digest.settings import Settings
     from digest.sources.http import Fetcher
@@ -204,6 +205,12 @@ class App:
             dkim_public_key=None if self.settings.file.dkim is None else key,
             smtp_host=server_of(self.settings).host,
         )
+
+    def reader_desk(self) -> ReaderDesk:
+        """What readers do by the links of their mails."""
+        from digest.pipeline.reading import ReaderDesk
+
+        return ReaderDesk(self.sessions, self.readers, self.settings, self.signer)
 
     def close(self) -> None:
         """Give connections back."""

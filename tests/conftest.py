@@ -130,11 +130,26 @@ def open_database() -> Iterator[Callable[[str], Engine]]:
         engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite file, made once; tests work on copies."""
+    from digest.migrations import ensure_schema
+    from subscribers.database import open_engine
+
+    path = tmp_path_factory.mktemp("migrated") / "digest.sqlite3"
+    made = open_engine(f"sqlite:///{path}")
+    ensure_schema(made)
+    made.dispose()
+    return path
+
+
 @pytest.fixture
-def engine(open_database: Callable[[str], Engine], database_url: str) -> Engine:
+def engine(open_database: Callable[[str], Engine], database_url: str, migrated_sqlite: Path) -> Engine:
     """An empty database with all tables: SQLite always, PostgreSQL under the marker ``service``."""
     from digest.migrations import ensure_schema
 
+    if database_url.startswith("sqlite:///"):
+        shutil.copy(migrated_sqlite, database_url.removeprefix("sqlite:///"))
     made = open_database(database_url)
     ensure_schema(made)
     return made

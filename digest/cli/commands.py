@@ -43,6 +43,7 @@ COMMANDS: dict[str, Entry] = {
     "segments": Entry("digest.cli.segments", "app", "Filters on subscribers.", PEOPLE),
     "bounces": Entry("digest.cli.bounces", "app", "Read the bounce mailbox.", PEOPLE),
     "schedule": Entry("digest.cli.schedule", "app", "What is due when, and what does it.", OPERATE),
+    "serve": Entry("digest.cli.serve", "serve", "The public pages: unsubscribe, confirm, archive.", OPERATE),
     "templates": Entry("digest.cli.templates", "app", "The looks of an issue.", OPERATE),
     "dkim": Entry("digest.cli.dkim", "app", "Keys for DKIM signatures.", OPERATE),
     "db": Entry("digest.cli.db", "app", "The database: upgrade, check, backup.", OPERATE),

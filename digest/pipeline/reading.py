@@ -1,0 +1,168 @@
+"""What readers do by the links of their mails: leave, come back, confirm, choose. Shared by the public pages.
+
+Tokens are verified here; a person who is gone or erased is no error, because a link in an old mail must
+never fail (RFC 8058).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from digest.pipeline.confirm import confirm_by_link
+from subscribers.membership import ConfirmOutcome, How
+from subscribers.membership.fields import clean_name
+from subscribers.membership.joining import (
+    choose_sections,
+    undo_unsubscribe,
+    unsubscribe,
+    unsubscribe_everywhere,
+)
+from subscribers.models import (
+    ConsentMethod,
+    MailingListRow,
+    SubscriberRow,
+    SubscriptionRow,
+    SubscriptionStatus,
+)
+from subscribers.tokens import CONFIRM_MAX_AGE, Purpose, TokenSigner
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session, sessionmaker
+
+    from digest.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a page may show of a subscription; nothing of an address."""
+
+    known: bool
+    list_title: str
+    list_name: str
+    language: str
+    confirmed: bool = False
+    name: str = ""
+    sections: tuple[str, ...] | None = None
+
+
+class ReaderDesk:
+    """The reader's side of a newsletter.
+
+    Every method takes the token of a link and raises ``TokenForged`` or ``TokenExpired``.
+    """
+
+    def __init__(
+        self,
+        sessions: sessionmaker[Session],
+        readers: sessionmaker[Session],
+        settings: Settings,
+        signer: TokenSigner,
+    ) -> None:
+        self._sessions = sessions
+        self._readers = readers
+        self._settings = settings
+        self._signer = signer
+
+    def look(self, purpose: Purpose, token: str, *, now: datetime) -> Standing:
+        """How the subscription stands; changes nothing."""
+        subscription_id = self._verify(purpose, token, now)
+        with self._readers() as session:
+            return self._standing(session, subscription_id)
+
+    def leave(
+        self,
+        token: str,
+        *,
+        now: datetime,
+        method: ConsentMethod,
+        ip: str = "",
+        reason: str = "",
+        everything: bool = False,
+    ) -> Standing:
+        """Take the reader off the list (or all lists); again and for a person who is gone: the same."""
+        subscription_id = self._verify(Purpose.UNSUBSCRIBE, token, now)
+        how = How(method, ip=ip, note=reason[:500])
+        with self._sessions.begin() as session:
+            row = session.get(SubscriptionRow, subscription_id)
+            if row is not None and everything:
+                unsubscribe_everywhere(session, row.subscriber_id, now=now, how=how)
+            else:
+                unsubscribe(session, subscription_id, now=now, how=how)
+            return self._standing(session, subscription_id)
+
+    def come_back(self, token: str, *, now: datetime, ip: str = "") -> tuple[bool, Standing]:
+        """Undo leaving, within ten minutes."""
+        subscription_id = self._verify(Purpose.UNSUBSCRIBE, token, now)
+        with self._sessions.begin() as session:
+            done = undo_unsubscribe(
+                session, subscription_id, now=now, how=How(ConsentMethod.PREFERENCES, ip=ip, note="undo")
+            )
+            return done, self._standing(session, subscription_id)
+
+    def confirm(
+        self, token: str, *, now: datetime, ip: str = "", wording: str = ""
+    ) -> tuple[ConfirmOutcome, Standing]:
+        """Confirm a pending subscription, within seven days of the notice."""
+        subscription_id = self._verify(Purpose.CONFIRM, token, now)
+        how = How(ConsentMethod.FORM, ip=ip, wording=wording)
+        with self._sessions.begin() as session:
+            outcome = confirm_by_link(session, self._settings, subscription_id, how=how, now=now)
+            return outcome, self._standing(session, subscription_id)
+
+    def choose(
+        self, token: str, *, now: datetime, name: str, sections: Sequence[str] | None, ip: str = ""
+    ) -> Standing:
+        """Change name and chosen sections (None: all of them). Raises ``InvalidField``."""
+        subscription_id = self._verify(Purpose.PREFERENCES, token, now)
+        with self._sessions.begin() as session:
+            row = session.get(SubscriptionRow, subscription_id)
+            if row is not None:
+                person = session.get_one(SubscriberRow, row.subscriber_id)
+                cleaned = clean_name(name)
+                if cleaned != person.name:
+                    person.name, person.updated_at = cleaned, now
+                how = How(ConsentMethod.PREFERENCES, ip=ip)
+                choose_sections(session, subscription_id, sections, now=now, how=how)
+            return self._standing(session, subscription_id)
+
+    def section_names(self, list_name: str) -> dict[str, str]:
+        """Keys and names of the sections that a list's editions print, in their order."""
+        found: dict[str, str] = {}
+        for edition_name in self._settings.file.editions:
+            edition = self._settings.edition(edition_name)
+            if edition.list_name == list_name:
+                found |= {section.key: section.name for section in edition.sections}
+        return found
+
+    def _verify(self, purpose: Purpose, token: str, now: datetime) -> int:
+        dated = purpose is Purpose.CONFIRM
+        ids = self._signer.verify(
+            purpose, token, now=now if dated else None, max_age=CONFIRM_MAX_AGE if dated else None
+        )
+        return ids[0]
+
+    def _standing(self, session: Session, subscription_id: int) -> Standing:
+        newsletter = self._settings.file.newsletter
+        found = session.execute(
+            select(SubscriptionRow, SubscriberRow, MailingListRow)
+            .join(SubscriberRow, SubscriberRow.id == SubscriptionRow.subscriber_id)
+            .join(MailingListRow, MailingListRow.id == SubscriptionRow.list_id)
+            .where(SubscriptionRow.id == subscription_id)
+        ).one_or_none()
+        if found is None:
+            return Standing(False, newsletter.name, "", newsletter.language)
+        subscription, person, mailing_list = found
+        return Standing(
+            known=True,
+            list_title=mailing_list.title or mailing_list.name,
+            list_name=mailing_list.name,
+            language=person.language or newsletter.language,
+            confirmed=subscription.status is SubscriptionStatus.CONFIRMED,
+            name=person.name,
+            sections=None if subscription.sections is None else tuple(subscription.sections),
+        )

@@ -1,0 +1,162 @@
+"""The ASGI application: routes, limits on what strangers send, and errors as pages."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import DBAPIError
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from digest.errors import DatabaseError
+from digest.rendering.words import words_of
+from digest.web.archive import ArchivePages
+from digest.web.pages import PROTECTION, Page, show
+from digest.web.reader import ReaderPages
+from subscribers.errors import SubscriberError, TokenError
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session, sessionmaker
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from digest.clock import Clock
+    from digest.pipeline.reading import ReaderDesk
+    from digest.settings import Settings
+
+LONGEST_BODY = 64 * 1024  # bytes; a form of ours has less than one kilobyte
+LONGEST_PATH = 2048
+
+
+def public_pages(
+    settings: Settings, desk: ReaderDesk, readers: sessionmaker[Session], clock: Clock
+) -> Starlette:
+    """The application; ``readers`` are sessions that only read."""
+    reader = ReaderPages(settings, desk, clock)
+    archive = ArchivePages(settings, readers)
+
+    def alive(_request: Request) -> Response:
+        return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
+
+    def ready(_request: Request) -> Response:
+        with readers() as session:
+            session.connection().exec_driver_sql("SELECT 1")
+        return PlainTextResponse("ready\n", headers={"Cache-Control": "no-store"})
+
+    routes = [
+        Route("/u/{token}", reader.ask_to_leave, methods=["GET"]),
+        Route("/u/{token}", _with_form(reader.leave), methods=["POST"]),
+        Route("/u/{token}/undo", _with_form(reader.come_back), methods=["POST"]),
+        Route("/c/{token}", reader.ask_to_confirm, methods=["GET"]),
+        Route("/c/{token}", _with_form(reader.confirm), methods=["POST"]),
+        Route("/p/{token}", reader.preferences, methods=["GET"]),
+        Route("/p/{token}", _with_form(reader.choose), methods=["POST"]),
+        Route("/archive", archive.index, methods=["GET"]),
+        Route("/archive/{edition}/{day}", archive.issue, methods=["GET"]),
+        Route("/healthz", alive, methods=["GET"]),
+        Route("/readyz", ready, methods=["GET"]),
+    ]
+    words = words_of(settings.file.newsletter.language)
+    newsletter = settings.file.newsletter
+
+    def page(heading: str, sentence: str, status: int) -> Response:
+        shown = Page(heading, (sentence,) if sentence else ())
+        return show(shown, words, name=newsletter.name, site=newsletter.url, status=status)
+
+    def bad_link(_request: Request, _error: Exception) -> Response:
+        return page(
+            words.text("This link does not work"),
+            words.text("It is damaged or too old. Use the link in a newer mail, or answer any of our mails."),
+            404,
+        )
+
+    def bad_field(_request: Request, error: Exception) -> Response:
+        return page(words.text("This cannot be saved"), str(error), 400)
+
+    def away(_request: Request, _error: Exception) -> Response:
+        return page(
+            words.text("We cannot do this now"),
+            words.text("Nothing is lost. Please try again in a minute."),
+            503,
+        )
+
+    def http_error(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+        return page(f"{error.status_code} {error.detail}", "", error.status_code)
+
+    application = Starlette(
+        routes=routes,
+        exception_handlers={
+            TokenError: bad_link,
+            SubscriberError: bad_field,
+            DBAPIError: away,
+            DatabaseError: away,
+            HTTPException: http_error,
+        },
+    )
+    application.add_middleware(_Limits)
+    return application
+
+
+def _with_form(
+    action: Callable[[Request, dict[str, list[str]]], Response],
+) -> Callable[[Request], Awaitable[Response]]:
+    """Read a form within the limit, then act in a thread."""
+
+    async def endpoint(request: Request) -> Response:
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > LONGEST_BODY:
+                raise HTTPException(413)
+        return await run_in_threadpool(action, request, _fields(request, bytes(body)))
+
+    return endpoint
+
+
+def _fields(request: Request, body: bytes) -> dict[str, list[str]]:
+    from urllib.parse import parse_qs
+
+    if "multipart/form-data" in request.headers.get("content-type", ""):
+        # RFC 8058, section 3.1 allows it; the only field that matters there is recognised by its name.
+        return {"List-Unsubscribe": ["One-Click"]} if b'name="List-Unsubscribe"' in body else {}
+    try:
+        return parse_qs(
+            body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=200, errors="replace"
+        )
+    except ValueError:
+        raise HTTPException(400) from None
+
+
+class _Limits:
+    """Refuses what no reader sends, and puts the protecting headers on every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path = scope.get("raw_path") or scope["path"].encode()
+        if len(path) > LONGEST_PATH or "\x00" in scope["path"]:
+            await PlainTextResponse("Bad Request\n", 400, headers=PROTECTION)(scope, receive, send)
+            return
+
+        async def protected(message: dict[str, object]) -> None:
+            if message["type"] == "http.response.start":
+                headers = message.setdefault("headers", [])
+                assert isinstance(headers, list)  # noqa: S101 - ASGI says so
+                present = {name.lower() for name, _ in headers}
+                headers += [
+                    (name.encode(), value.encode())
+                    for name, value in PROTECTION.items()
+                    if name.lower().encode() not in present
+                ]
+            await send(message)
+
+        await self._app(scope, receive, protected)  # type: ignore[arg-type]

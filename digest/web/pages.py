@@ -1,0 +1,83 @@
+"""How a public page looks: one template, the newsletter's language, headers that protect it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from starlette.responses import HTMLResponse
+
+from digest.rendering.words import Words
+from digest.resources import templates_dir
+
+# `SENDING` has the policy; forms post to ourselves only, and nobody may frame a page.
+PROTECTION = {
+    "Content-Security-Policy": (
+        "default-src 'none'; img-src https:; style-src 'unsafe-inline'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+PRIVATE = {"Cache-Control": "no-store"}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a form; ``kind`` is text, check or hidden."""
+
+    name: str
+    value: str = ""
+    label: str = ""
+    kind: str = "text"
+    checked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form with one button; it posts to ``action`` (empty: this page)."""
+
+    button: str
+    fields: Sequence[Field] = ()
+    action: str = ""
+    primary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A line of a list."""
+
+    text: str
+    url: str
+    small: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a page says."""
+
+    heading: str
+    sentences: Sequence[str] = ()
+    forms: Sequence[Form] = ()
+    links: Sequence[Link] = ()
+
+
+def show(page: Page, words: Words, *, name: str, site: str, status: int = 200) -> HTMLResponse:
+    """The page as an answer; it is never cached."""
+    html = _template().render(page=page, words=words, name=name, site=site, style=_style())
+    return HTMLResponse(html, status_code=status, headers={**PROTECTION, **PRIVATE})
+
+
+@lru_cache(maxsize=1)
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(templates_dir() / "web"), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template("reader.html")
+
+
+@lru_cache(maxsize=1)
+def _style() -> str:
+    return (templates_dir() / "web" / "paper.css").read_text(encoding="utf-8")

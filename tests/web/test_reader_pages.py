@@ -1,0 +1,199 @@
+"""What readers do by the links of their mails, and what strangers cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select
+from starlette.testclient import TestClient
+
+from digest.clock import StoppedClock
+from digest.pipeline.reading import ReaderDesk
+from digest.settings import load
+from digest.web import public_pages
+from subscribers.addresses import parse_address
+from subscribers.database import reading, session_factory
+from subscribers.membership import How, erase_person, subscribe
+from subscribers.membership.lists import create_list
+from subscribers.models import ConsentEventRow, ConsentMethod, OptIn, SubscriptionRow
+from subscribers.suppression import SuppressionKey
+from subscribers.tokens import Purpose, TokenSigner
+
+NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
+KEY = SuppressionKey(b"a suppression key of the tests")
+SIGNER = TokenSigner([b"a token key of the tests, newest", b"an older token key of the tests"])
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+
+
+class Site:
+    """A newsletter with one reader, its pages, and its clock."""
+
+    def __init__(self, engine: Engine, folder: Path, optin: OptIn = OptIn.SINGLE) -> None:
+        (folder / "newsletter.toml").write_text(
+            '[newsletter]\nname = "Harbour <b>"\nurl = "https://harbour.example"\n'
+            'sender = "d@harbour.example"\n'
+            '[[sections]]\nname = "City"\n[[sections]]\nname = "Sport"\n[editions.daily]\n'
+        )
+        self.sessions = session_factory(engine)
+        self.clock = StoppedClock(NOW)
+        with self.sessions.begin() as session:
+            mailing_list = create_list(session, "daily", now=NOW, title="The Daily", optin=optin)
+            other = create_list(session, "weekly", now=NOW, title="The Weekly")
+            ada = parse_address("ada@readers.example")
+            how = How(ConsentMethod.COMMAND)
+            self.subscription = subscribe(
+                session, ada, mailing_list, KEY, now=NOW, how=how, name="Ada"
+            ).subscription_id
+            self.other = subscribe(session, ada, other, KEY, now=NOW, how=how).subscription_id
+        settings = load(folder)
+        readers = session_factory(reading(engine))
+        desk = ReaderDesk(self.sessions, readers, settings, SIGNER)
+        self.client = TestClient(public_pages(settings, desk, readers, self.clock))
+
+    def token(self, purpose: Purpose, signer: TokenSigner = SIGNER) -> str:
+        dated = NOW if purpose is Purpose.CONFIRM else None
+        return signer.sign(purpose, self.subscription, issued_at=dated)
+
+    def standing(self, subscription_id: int | None = None) -> str:
+        with self.sessions() as session:
+            return str(session.get_one(SubscriptionRow, subscription_id or self.subscription).status)
+
+    def sections(self) -> list[str] | None:
+        with self.sessions() as session:
+            return session.get_one(SubscriptionRow, self.subscription).sections
+
+
+@pytest.fixture
+def site(engine: Engine, tmp_path: Path) -> Iterator[Site]:
+    made = Site(engine, tmp_path)
+    yield made
+    made.client.close()
+
+
+def test_one_click_unsubscribes_without_cookie_or_redirect_and_again_answers_200(site: Site) -> None:
+    url = f"/u/{site.token(Purpose.UNSUBSCRIBE)}"
+    for _ in range(2):
+        answer = site.client.post(url, data=ONE_CLICK, follow_redirects=False)
+        assert answer.status_code == 200
+        assert "set-cookie" not in answer.headers
+    assert site.standing() == "unsubscribed"
+    assert site.standing(site.other) == "confirmed"
+    with site.sessions() as session:
+        events = [
+            row.method
+            for row in session.scalars(
+                select(ConsentEventRow).where(ConsentEventRow.action == "unsubscribed")
+            )
+        ]
+    assert events == [ConsentMethod.ONE_CLICK]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_following_the_link_changes_nothing(site: Site, method: str) -> None:
+    answer = site.client.request(method, f"/u/{site.token(Purpose.UNSUBSCRIBE)}")
+    assert answer.status_code == 200
+    assert site.standing() == "confirmed"
+
+
+def test_one_click_as_multipart_is_understood(site: Site) -> None:
+    answer = site.client.post(
+        f"/u/{site.token(Purpose.UNSUBSCRIBE)}", files={"List-Unsubscribe": (None, "One-Click")}
+    )
+    assert answer.status_code == 200
+    assert site.standing() == "unsubscribed"
+
+
+def test_an_erased_reader_gets_200_all_the_same(site: Site) -> None:
+    with site.sessions.begin() as session:
+        how = How(ConsentMethod.COMMAND)
+        erase_person(session, parse_address("ada@readers.example"), KEY, now=NOW, how=how)
+    assert site.client.post(f"/u/{site.token(Purpose.UNSUBSCRIBE)}", data=ONE_CLICK).status_code == 200
+    assert site.client.get(f"/u/{site.token(Purpose.UNSUBSCRIBE)}").status_code == 200
+
+
+def test_an_old_key_and_a_broken_line_leave_the_link_working(site: Site) -> None:
+    old = site.token(Purpose.UNSUBSCRIBE, TokenSigner([b"an older token key of the tests"]))
+    broken = old[:20] + "%3D%0D%0A" + old[20:]
+    assert site.client.post(f"/u/{broken}", data=ONE_CLICK).status_code == 200
+    assert site.standing() == "unsubscribed"
+
+
+@pytest.mark.parametrize("damage", ["", "x", "A" * 36, "..%2f..", "%00", "a" * 4000])
+def test_a_forged_link_is_a_page_and_changes_nothing(site: Site, damage: str) -> None:
+    answer = site.client.post(f"/u/{damage}", data=ONE_CLICK)
+    assert answer.status_code in {400, 404}
+    assert site.standing() == "confirmed"
+
+
+def test_a_token_of_another_purpose_is_forged(site: Site) -> None:
+    assert site.client.post(f"/u/{site.token(Purpose.PREFERENCES)}", data=ONE_CLICK).status_code == 404
+    assert site.client.post(f"/c/{site.token(Purpose.UNSUBSCRIBE)}").status_code == 404
+    assert site.standing() == "confirmed"
+
+
+def test_leaving_by_the_button_can_be_undone_for_ten_minutes(site: Site) -> None:
+    url = f"/u/{site.token(Purpose.UNSUBSCRIBE)}"
+    page = site.client.post(url, data={"reason": "too much"})
+    assert "You have left The Daily" in page.text
+    assert site.client.post(f"{url}/undo").status_code == 200
+    assert site.standing() == "confirmed"
+    site.client.post(url, data={})
+    site.clock.advance(timedelta(minutes=11))
+    assert site.client.post(f"{url}/undo").status_code == 409
+    assert site.standing() == "unsubscribed"
+
+
+def test_leaving_all_lists_leaves_all(site: Site) -> None:
+    site.client.post(f"/u/{site.token(Purpose.UNSUBSCRIBE)}", data={"everything": "1"})
+    assert (site.standing(), site.standing(site.other)) == ("unsubscribed", "unsubscribed")
+
+
+def test_confirming_needs_the_button_and_works_for_seven_days(engine: Engine, tmp_path: Path) -> None:
+    site = Site(engine, tmp_path, OptIn.DOUBLE)
+    url = f"/c/{site.token(Purpose.CONFIRM)}"
+    assert site.client.get(url).status_code == 200
+    assert site.standing() == "pending"
+    assert "You are on the list The Daily" in site.client.post(url).text
+    assert site.standing() == "confirmed"
+    site.clock.advance(timedelta(days=8))
+    assert site.client.post(url).status_code == 404
+    site.client.close()
+
+
+def test_preferences_choose_sections_and_all_of_them_is_all_to_come(site: Site) -> None:
+    url = f"/p/{site.token(Purpose.PREFERENCES)}"
+    assert 'value="sport" checked' in site.client.get(url).text
+    site.client.post(url, data={"name": "Ada L.\r\nBcc: x", "section": ["sport", "nonsense"]})
+    assert site.sections() == ["sport"]
+    assert 'value="Ada L. Bcc: x"' in site.client.get(url).text
+    site.client.post(url, data={"name": "Ada", "section": ["city", "sport"]})
+    assert site.sections() is None
+
+
+def test_every_page_is_protected_and_escaped(site: Site) -> None:
+    for path in (f"/u/{site.token(Purpose.UNSUBSCRIBE)}", "/archive", "/nothing", "/u/x"):
+        answer = site.client.get(path)
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert "<b>" not in answer.text
+        assert "<script" not in answer.text
+
+
+def test_a_body_of_ten_megabytes_is_refused(site: Site) -> None:
+    answer = site.client.post(f"/u/{site.token(Purpose.UNSUBSCRIBE)}", content=b"x" * 10_000_000)
+    assert answer.status_code == 413
+    assert site.standing() == "confirmed"
+
+
+def test_the_host_header_stands_nowhere_on_a_page(site: Site) -> None:
+    answer = site.client.get(f"/u/{site.token(Purpose.UNSUBSCRIBE)}", headers={"host": "evil.example"})
+    assert "evil.example" not in answer.text
+
+
+def test_health_answers(site: Site) -> None:
+    assert site.client.get("/healthz").text == "ok\n"
+    assert site.client.get("/readyz").status_code == 200
