@@ -125,8 +125,22 @@ def _process_batch(
         except (OSError, OperationalError, InterfaceError):
             raise
         except Exception:  # noqa: BLE001 (kept aside and counted)
+            if report is not None and _is_known(sessions, report.digest):
+                counts.repeated += 1  # another process was faster
+                continue
             counts.add(_commit([(letter, None)], sessions, rules, now=now, kept=kept))
     return counts
+
+
+def _known_among(session: Session, digests: Sequence[str]) -> set[str]:
+    found = select(BounceEventRow.report_digest).where(BounceEventRow.report_digest.in_(digests))
+    return set(session.scalars(found))
+
+
+def _is_known(sessions: sessionmaker[Session], digest: str) -> bool:
+    with sessions() as session:
+        found = select(BounceEventRow.id).where(BounceEventRow.report_digest == digest).limit(1)
+        return session.scalar(found) is not None
 
 
 def _read(letter: Letter) -> Report | None:
@@ -152,11 +166,7 @@ def _commit(
             report.digest if report else digest_of(letter.raw): (letter, report) for letter, report in read
         }
         counts.repeated += len(read) - len(digests)
-        known = set(
-            session.scalars(
-                select(BounceEventRow.report_digest).where(BounceEventRow.report_digest.in_(list(digests)))
-            )
-        )
+        known = _known_among(session, list(digests))
         counts.repeated += len(known)
         new = {digest: pair for digest, pair in digests.items() if digest not in known}
         directory = BatchDirectory(session, [report for _, report in new.values() if report], rules.signer)

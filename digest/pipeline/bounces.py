@@ -122,21 +122,21 @@ def poll(
     :raises MailboxUnavailable: it refuses or stalls; what was read until then is in the database.
     """
     rules = rules_of(settings, sessions, signer)
-    own = mailbox is None
+    counts = process_refusals(sessions, rules, now=clock.now())  # whatever the mailbox does
     opened = configured_mailbox(settings) if mailbox is None else mailbox
     try:
-        counts = process_mailbox(
-            opened,
-            sessions,
-            rules,
-            clock=clock,
-            kept=settings.folder / KEPT_FOLDER,
-            progress=progress or Silent(),
+        counts.add(
+            process_mailbox(
+                opened,
+                sessions,
+                rules,
+                clock=clock,
+                kept=settings.folder / KEPT_FOLDER,
+                progress=progress or Silent(),
+            )
         )
     finally:
-        if own:
-            opened.close()
-    counts.add(process_refusals(sessions, rules, now=clock.now()))
+        opened.close()
     return counts
 
 

@@ -125,3 +125,15 @@ def test_a_disk_that_is_full_leaves_the_message_where_it_is(
     with pytest.raises(OSError, match="No space"):
         newsletter.poll()
     assert len(list((newsletter.maildir / "new").iterdir())) == 1
+
+
+def test_a_report_that_another_process_has_just_counted_counts_once(
+    newsletter: Newsletter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raws = a_full_mailbox(newsletter, 2)
+    newsletter.poll(raws[0])
+    # As if the other process had committed between our look and our write.
+    monkeypatch.setattr(pipeline, "_known_among", lambda *_: set())
+    counts = newsletter.poll(*raws)
+    assert (counts.read, counts.repeated, counts.unreadable) == (1, 1, 0)
+    assert len(newsletter.events()) == 2
