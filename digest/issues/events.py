@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from digest.models import IssueEventRow
@@ -15,3 +16,14 @@ def record(
 ) -> None:
     """Write one line into the issue's history; ``detail`` is JSON-able."""
     session.add(IssueEventRow(issue_id=issue_id, at=now, action=action, actor=actor, detail=detail))
+
+
+def warnings_of(session: Session, issue_id: int) -> tuple[str, ...]:
+    """What the last build of the issue warned of."""
+    detail = session.scalar(
+        select(IssueEventRow.detail)
+        .where(IssueEventRow.issue_id == issue_id, IssueEventRow.action.in_(("built", "rebuilt")))
+        .order_by(IssueEventRow.id.desc())
+        .limit(1)
+    )
+    return tuple(detail.get("warnings", ())) if detail else ()

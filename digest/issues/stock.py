@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import String, and_, or_, select, true, type_coerce
+from sqlalchemy import String, and_, func, or_, select, true, type_coerce
 from sqlalchemy.orm import Session
 
 from digest.issues.decisions import Standing, standing_decisions
@@ -24,6 +24,7 @@ from digest.models import (
 )
 from digest.values import Access, ArticleKind, Candidate, Picture, Related
 
+PAGE = 2000
 _FINISHED = (IssueStatus.SENT, IssueStatus.CANCELLED)
 
 
@@ -45,10 +46,17 @@ def load_candidates(
     """
     standing = standing_decisions(session, at=now)
     pinned = [article for article, decision in standing.items() if decision.pin_slot]
-    sqlite = session.get_bind().dialect.name == "sqlite"
-    # The texts repeat, so they are decoded once each; PostgreSQL's driver decodes JSON by itself.
-    categories = type_coerce(ArticleRow.categories, String) if sqlite else ArticleRow.categories
-    rows = session.execute(
+    # On SQLite times and texts come as they are stored, so that each is decoded once and by the quickest
+    # way; PostgreSQL's driver has decoded them already.
+    raw = session.get_bind().dialect.name == "sqlite"
+
+    def plain(column: Any) -> Any:
+        return type_coerce(column, String) if raw else column
+
+    links = _links(session, since)
+    again = _again_underway(session, ledger, own_issue, [a for a, d in standing.items() if d.again])
+    session.flush()
+    rows = session.connection().execute(
         select(
             ArticleRow.id,
             ArticleRow.story_id,
@@ -57,9 +65,9 @@ def load_candidates(
             ArticleRow.link_url,
             ArticleRow.identity_url,
             ArticleRow.source,
-            ArticleRow.published_at,
-            ArticleRow.first_seen_at,
-            categories,
+            plain(ArticleRow.published_at),
+            plain(ArticleRow.first_seen_at),
+            plain(ArticleRow.categories),
             ArticleRow.kind,
             ArticleRow.label,
             ArticleRow.access,
@@ -67,8 +75,8 @@ def load_candidates(
             ArticleRow.word_count,
             ArticleRow.sticky,
             ArticleRow.front_page_rank,
-            ArticleRow.not_before,
-            ArticleRow.expires_at,
+            plain(ArticleRow.not_before),
+            plain(ArticleRow.expires_at),
             StoryRow.sources,
             StoryRow.representative_id,
             LedgerEntryRow.state,
@@ -89,10 +97,9 @@ def load_candidates(
             or_(ArticleRow.withdrawn_at.is_(None), ArticleRow.withdrawn_at > now),
             ArticleRow.first_seen_at <= now if as_of else true(),
         )
-        .order_by(ArticleRow.id)
+        .order_by(ArticleRow.id),
+        execution_options={"yield_per": PAGE},
     )
-    links = _links(session, since)
-    again = _again_underway(session, ledger, own_issue, [a for a, d in standing.items() if d.again])
     decoded: dict[str, tuple[str, ...]] = {}
     nothing = Standing()
     candidates = []
@@ -107,7 +114,7 @@ def load_candidates(
             source,
             published,
             seen,
-            raw,
+            texts,
             kind,
             label,
             access,
@@ -122,12 +129,15 @@ def load_candidates(
             state,
             issue,
         ) = row
-        if type(raw) is str:
-            names = decoded.get(raw)
+        if raw:
+            names = decoded.get(texts)
             if names is None:
-                names = decoded[raw] = tuple(json.loads(raw))
+                names = decoded[texts] = tuple(json.loads(texts))
+            published, seen = _utc(published), _utc(seen)
+            not_before = not_before and _utc(not_before)
+            expires = expires and _utc(expires)
         else:
-            names = tuple(raw)
+            names = tuple(texts)
         decision = standing.get(article, nothing)
         candidates.append(
             Candidate(
@@ -167,13 +177,18 @@ def load_candidates(
     return candidates
 
 
+def _utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
 def _links(session: Session, since: datetime) -> dict[int, tuple[int, ...]]:
-    """Near-duplicates by story, among stories with an article of the window."""
-    fresh = select(ArticleRow.story_id).where(ArticleRow.published_at > since)
+    """Near-duplicates by story, of every story that may have an article in the window: stories are
+    numbered as they come in, so the oldest one of the window is where to begin."""
+    oldest = select(func.min(ArticleRow.story_id)).where(ArticleRow.published_at > since).scalar_subquery()
     found: dict[int, list[int]] = {}
     for low, high in session.execute(
         select(StoryLinkRow.low_id, StoryLinkRow.high_id)
-        .where(or_(StoryLinkRow.low_id.in_(fresh), StoryLinkRow.high_id.in_(fresh)))
+        .where(StoryLinkRow.high_id >= oldest)
         .order_by(StoryLinkRow.low_id, StoryLinkRow.high_id)
     ):
         found.setdefault(low, []).append(high)

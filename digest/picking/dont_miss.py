@@ -8,8 +8,8 @@ from datetime import datetime
 
 from digest.picking.folding import fold
 from digest.picking.greedy import Chosen, choose
-from digest.picking.judging import Judged, too_old
-from digest.picking.ranking import factors_of, product
+from digest.picking.judging import Judged, section_weights, too_old
+from digest.picking.ranking import Scale
 from digest.picking.rules import Rules
 from digest.values import Item, Slot
 
@@ -32,6 +32,7 @@ def pick_dont_miss(
     most ``ranking.per_source`` of a source and two of a section (where there is more than one to
     choose from); nothing that tells or resembles a story ``on_page``. The half-life is its own.
     """
+    scale = Scale(rules.ranking, rules.dont_miss.half_life, section_weights(rules), rules.source_weights, now)
     room = rules.dont_miss.count - len(held)
     excluded = {fold(word) for word in rules.dont_miss.exclude}
     names = {section.key: fold(section.name) for section in (*rules.sections, *rules.others)}
@@ -47,7 +48,7 @@ def pick_dont_miss(
             continue
         reason = _barrier(one, rules, now, on_page, excluded, names)
         if not reason:
-            pool.append(_weighed(one, rules, now))
+            pool.append(one)
         elif not one.reason:
             one.reason = reason
     originals = {one.candidate.id: one for one in left}
@@ -58,6 +59,14 @@ def pick_dont_miss(
     taken: set[int] = {one.candidate.story_id for one in picked}
 
     def refuse(one: Judged) -> str:
+        why = barrier(one)
+        if why:
+            original = originals[one.candidate.id]
+            original.reason = f"{original.reason}; {why}"
+            return original.reason
+        return ""
+
+    def barrier(one: Judged) -> str:
         if sources[one.candidate.source] >= rules.ranking.per_source and not one_source:
             return f"Don't Miss has {rules.ranking.per_source} of source {one.candidate.source}"
         if groups[_group(one)] >= PER_SECTION and _group(one) and not one_group:
@@ -82,10 +91,9 @@ def pick_dont_miss(
             group=_group,
             take=take,
             counts=Counter(groups),
+            bound=lambda one: scale.worth(one.candidate, one.section),
+            weighed=lambda one: Judged(one.candidate, one.section, scale),
         )
-    for one in pool:
-        if one.reason and one not in picked:
-            originals[one.candidate.id].reason += f"; {one.reason}"
     places = {item.position for item in held}
     position = 0
     for one in picked:
@@ -93,7 +101,7 @@ def pick_dont_miss(
         while position in places:
             position += 1
         original = originals[one.candidate.id]
-        original.factors, original.score = one.factors, one.score
+        original.take_weight_of(one)
         where = "a section that is not printed" if one.section not in printed else "what did not fit"
         reason = "pinned to Don't Miss" if one.candidate.pin_slot else f"Don't Miss {position}: from {where}"
         original.put(Slot.DONT_MISS, one.section, position, reason)
@@ -120,24 +128,6 @@ def _barrier(
         if any(fold(category) in excluded for category in candidate.categories):
             return "its category is excluded from Don't Miss"
     return ""
-
-
-def _weighed(one: Judged, rules: Rules, now: datetime) -> Judged:
-    """The same story with the weight that it has here: Don't Miss ages slower than the page."""
-    factors = dict(one.factors)
-    factors.update(
-        factors_of(
-            one.candidate,
-            rules.ranking,
-            half_life=rules.dont_miss.half_life,
-            section_weight=factors["section"],
-            source_weight=factors["source"],
-            now=now,
-        )
-    )
-    factors.pop("likeness", None)
-    factors.pop("repeat", None)
-    return Judged(one.candidate, one.section, product(factors), factors)
 
 
 def _group(one: Judged) -> str:

@@ -41,17 +41,21 @@ def choose(
     group: Callable[[Judged], str],
     take: Callable[[Judged], None],
     counts: Counter[str] | None = None,
+    bound: Callable[[Judged], float] | None = None,
+    weighed: Callable[[Judged], Judged] | None = None,
 ) -> list[Judged]:
     """The best ``room`` of ``pool``, best first; ``chosen`` and ``counts`` grow.
 
     ``refuse`` gives the reason why one cannot be taken now, or ``""``; ``group`` the section that
     counts as a repetition; ``take`` is told of each one before the next is looked at. The
     factors and the score of those that were compared are updated, so that the product of the factors
-    stays the score.
+    stays the score. Where another scale counts, ``bound`` gives the worth by it, and ``weighed`` the
+    candidate as weighed by it, once it is looked at.
     """
     counts = Counter() if counts is None else counts
     picked: list[Judged] = []
-    heap = [(-one.worth, *one.tie, one) for one in pool]
+    worth = bound or (lambda one: one.worth)
+    heap = [(-worth(one), one.candidate.published_at, one.candidate.id, one) for one in pool]
     heapq.heapify(heap)
     seen: dict[int, tuple[int, float]] = {}  # article → (how many it was compared with, likest so far)
     while heap and len(picked) < room:
@@ -60,6 +64,8 @@ def choose(
         if reason:
             one.reason = reason
             continue
+        if weighed is not None and identity not in seen:
+            one = weighed(one)
         compared, likest = seen.get(identity, (0, 0.0))
         likest = max(likest, chosen.likest(one.words, compared))
         seen[identity] = (len(chosen.words), likest)

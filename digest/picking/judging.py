@@ -8,30 +8,47 @@ from datetime import datetime, timedelta
 
 from digest.picking.folding import words_of
 from digest.picking.matching import Matcher
-from digest.picking.ranking import factors_of, product
+from digest.picking.ranking import Scale, product
 from digest.picking.rules import Rules
 from digest.values import ArticleKind, Candidate, Slot
+
+BASE_FACTORS = 6  # age to sticky; likeness and repeat follow when they were looked at
 
 
 @dataclass(slots=True, eq=False)
 class Judged:
-    """Working state of one candidate; ``slot`` is None as long as it is out."""
+    """Working state of one candidate; ``slot`` is None as long as it is out. Its factors are made when
+    somebody asks for them."""
 
     candidate: Candidate
     section: str
-    score: float
-    factors: dict[str, float]
+    scale: Scale
     reason: str = ""
     slot: Slot | None = None
     place: str = ""  # key of the section under which it is printed
     position: int = 0
     duplicate_of: int | None = None
     barred: bool = False  # out for good: nothing further is considered
-    worth: float = field(init=False)  # the score before likeness and repetition
+    score: float = field(init=False)
+    _factors: dict[str, float] | None = field(default=None, repr=False)
     _words: frozenset[str] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        self.worth = self.score
+        self.score = self.scale.worth(self.candidate, self.section)
+
+    @property
+    def factors(self) -> dict[str, float]:
+        """The factors of the score, by name."""
+        if self._factors is None:
+            self._factors = self.scale.factors(self.candidate, self.section)
+        return self._factors
+
+    @property
+    def worth(self) -> float:
+        """The score before likeness and repetition."""
+        if self._factors is None or len(self._factors) == BASE_FACTORS:
+            return self.score
+        return product(dict(list(self._factors.items())[:BASE_FACTORS]))
 
     @property
     def words(self) -> frozenset[str]:
@@ -53,6 +70,10 @@ class Judged:
         """What decides between equal scores."""
         return (self.candidate.published_at, self.candidate.id)
 
+    def take_weight_of(self, other: Judged) -> None:
+        """Show the score and factors of ``other``, which was weighed for another place."""
+        self.scale, self.score, self._factors = other.scale, other.score, other.factors
+
     def weigh(self, *, likeness: float, repeat: float) -> None:
         """Take in what this issue already has; the product of the factors stays the score."""
         self.factors["likeness"] = likeness
@@ -71,26 +92,22 @@ class Judged:
 
 def judge(candidates: Iterable[Candidate], rules: Rules, matcher: Matcher, *, now: datetime) -> list[Judged]:
     """Section, factors and score of every candidate, and who is out for good, and why."""
-    weights = {section.key: section.weight for section in (*rules.sections, *rules.others)}
+    scale = Scale(rules.ranking, rules.ranking.half_life, section_weights(rules), rules.source_weights, now)
     tolerance = now + rules.ranking.embargo_tolerance
     judged = []
     for candidate in candidates:
-        key = matcher.section_of(candidate) or rules.everything
-        factors = factors_of(
-            candidate,
-            rules.ranking,
-            half_life=rules.ranking.half_life,
-            section_weight=weights.get(key, 1.0),
-            source_weight=rules.source_weights.get(candidate.source, 1.0),
-            now=now,
-        )
-        one = Judged(candidate, key, product(factors), factors)
+        one = Judged(candidate, matcher.section_of(candidate) or rules.everything, scale)
         barrier = _barrier(candidate, now, tolerance)
         if barrier:
             one.bar(barrier)
         judged.append(one)
     _keep_one_of_each_story(judged)
     return judged
+
+
+def section_weights(rules: Rules) -> dict[str, float]:
+    """The weight of each section, by key."""
+    return {section.key: section.weight for section in (*rules.sections, *rules.others)}
 
 
 def too_old(one: Judged, window: timedelta, now: datetime) -> bool:

@@ -91,7 +91,10 @@ class Matcher:
         self._keys = {rule.key for rule in self._rules}
         self._by_source = dict(source_sections or {})
         self._only_categories = not any(rule.urls or rule.titles for rule in self._rules)
-        self._known: dict[tuple[str, ...], str] = {}
+        self._first: dict[str, int] = {}  # folded category → the first rule that has it
+        for number, rule in reversed(list(enumerate(self._rules))):
+            self._first.update(dict.fromkeys(rule.categories, number))
+        self._found: dict[str, int] = {}  # the same for categories as they are written
 
     def section_of(self, candidate: Candidate) -> str:
         """The key of the candidate's section, or ``""``."""
@@ -100,24 +103,29 @@ class Matcher:
         named = self._by_source.get(candidate.source, "") if self._by_source else ""
         if named in self._keys:
             return named
-        categories = (named, *candidate.categories) if named else candidate.categories
-        if self._only_categories:
-            key = self._known.get(categories)
-            if key is None:
-                key = self._known[categories] = self._by_rules(categories, candidate)
-            return key
-        return self._by_rules(categories, candidate)
+        number = self._by_category((named, *candidate.categories) if named else candidate.categories)
+        if not self._only_categories:
+            number = self._by_expression(candidate, before=number)
+        return self._rules[number].key if number < len(self._rules) else ""
 
-    def _by_rules(self, categories: tuple[str, ...], candidate: Candidate) -> str:
-        folded = [fold(category) for category in categories]
-        for rule in self._rules:
-            if (
-                any(category in rule.categories for category in folded)
-                or any(expression.matches(candidate.url) for expression in rule.urls)
-                or any(expression.matches(candidate.title) for expression in rule.titles)
+    def _by_category(self, categories: tuple[str, ...]) -> int:
+        """The first rule that has one of the categories; their number when none has."""
+        nowhere = best = len(self._rules)
+        for category in categories:
+            number = self._found.get(category)
+            if number is None:
+                number = self._found[category] = self._first.get(fold(category), nowhere)
+            best = min(best, number)
+        return best
+
+    def _by_expression(self, candidate: Candidate, *, before: int) -> int:
+        """The first rule before ``before`` of which an expression matches, else ``before``."""
+        for number, rule in enumerate(self._rules[:before]):
+            if any(expression.matches(candidate.url) for expression in rule.urls) or any(
+                expression.matches(candidate.title) for expression in rule.titles
             ):
-                return rule.key
-        return ""
+                return number
+        return before
 
     @property
     def warnings(self) -> tuple[str, ...]:

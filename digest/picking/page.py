@@ -75,6 +75,7 @@ class _Desk:
         self._held = [item for item in held if item.kind is ItemKind.STORY]
         self._now = now
         self._window = window
+        self._too_old = f"older than {_span(window)}"
         self._keys = [section.key for section in rules.sections]
         self._chosen = Chosen()
         self._printed_as: dict[int, int | None] = {}  # story → the article that is printed for it
@@ -145,7 +146,7 @@ class _Desk:
         else:
             one.reason = "no section"
         if one.place and too_old(one, self._window, self._now):
-            one.reason = f"older than {_span(self._window)}"
+            one.reason = self._too_old
             one.place = ""
         return bool(one.place)
 

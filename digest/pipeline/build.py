@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from digest.errors import EmptyIssue, IssueError
 from digest.issues import carrying
 from digest.issues.drafts import CARRIED_OVER, previous_issue
-from digest.issues.events import record
+from digest.issues.events import record, warnings_of
 from digest.issues.items import load_items
 from digest.issues.ledger import reserve
 from digest.issues.lifecycle import must_be_unsent
@@ -118,7 +118,7 @@ class _Build:
     def run(self, *, rebuild: bool, extra: bool, dry_run: bool) -> IssueView:
         existing = None if extra else live_issue(self._session, self._edition.name, self._day)
         if existing is not None and not rebuild:
-            return issue_view(self._session, existing.id)
+            return issue_view(self._session, existing.id, warnings=warnings_of(self._session, existing.id))
         if existing is not None:
             must_be_unsent(existing)
         row = existing or self._new_row(extra)

@@ -138,12 +138,25 @@ def being_sent(newsroom: Newsroom, *, got: int, waiting: int) -> int:
         states += [DeliveryStatus.CLAIMED, DeliveryStatus.SENDING, DeliveryStatus.REFUSED]
         for number, status in enumerate(states):
             address = f"reader{number}@mail.example"
-            person = SubscriberRow(address=address, normalized=address, domain="mail.example",
-                                   suppression_hash=b"%016d" % number, created_at=NOW, updated_at=NOW)  # fmt: skip
+            person = SubscriberRow(
+                address=address,
+                normalized=address,
+                domain="mail.example",
+                suppression_hash=b"%016d" % number,
+                created_at=NOW,
+                updated_at=NOW,
+            )
             session.add(person)
             session.flush()
-            session.add(SubscriptionRow(subscriber_id=person.id, list_id=mailing.id, created_at=NOW,
-                                        status=SubscriptionStatus.CONFIRMED, confirmed_at=NOW))  # fmt: skip
+            session.add(
+                SubscriptionRow(
+                    subscriber_id=person.id,
+                    list_id=mailing.id,
+                    status=SubscriptionStatus.CONFIRMED,
+                    created_at=NOW,
+                    confirmed_at=NOW,
+                )
+            )
             session.add(
                 DeliveryRow(
                     issue_id=1, subscriber_id=person.id, status=status, rendition_id=rendition, fence=1
