@@ -264,11 +264,23 @@ def test_an_answer_before_the_dot_is_no_acceptance_and_the_dot_is_never_sent(
         asked.append(True)
         return True
 
-    with ScriptedServer(at("body", Raw(early))) as server:
+    with ScriptedServer(at("data", Raw(b"354 go on\r\n" + early))) as server:
         connection = opened(server)
-        message = b"x: y\r\n\r\n" + b"z" * 3_000_000 + b"\r\n"
-        assert connection.send(copy_for(message=message), permit=permit) == expected
+        assert connection.send(copy_for(), permit=permit) == expected
         assert not asked
+        assert not connection.usable
+        assert server.taken == []
+
+
+def test_an_answer_that_comes_while_the_permit_is_waited_for_is_none_either() -> None:
+    def slow_permit() -> bool:
+        time.sleep(0.4)
+        return True
+
+    with ScriptedServer(at("body", Wait(0.05, Raw(b"250 2.0.0 ok\r\n")))) as server:
+        connection = opened(server)
+        outcome = connection.send(copy_for(), permit=slow_permit)
+        assert outcome == Deferred(0, "out of step: 250 2.0.0 ok before the dot", "", Blame.CONNECTION)
         assert not connection.usable
         assert server.taken == []
 

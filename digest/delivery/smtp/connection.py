@@ -93,7 +93,8 @@ class SmtpConnection:
         if not permitted:
             self.abort()
             return Withheld()
-        return self._finish()
+        # The permit may have waited for a commit: look once more, since an early answer is no acceptance.
+        return self._answered_early("an answer before the dot") if self._replies.waiting() else self._finish()
 
     def close(self) -> None:
         """QUIT when the server is waiting for a command; then close."""

@@ -130,7 +130,7 @@ class ReplyReader:
             raise SessionError("no reply in time", timed_out=True)
         try:
             received = self._socket.recv(8192)
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             return  # the socket's own limit is shorter than that of the final dot
         except OSError as error:
             raise SessionError(error.strerror or str(error)) from error
