@@ -18,10 +18,15 @@ _PARAGRAPHS = re.compile(r"(?:\r\n?|\n)[ \t]*(?:\r\n?|\n)\s*")
 
 def one_line(text: str) -> str:
     """The text on one line, without what is no text."""
+    if text.isascii() and text.isprintable():
+        return text.strip(" ") if "  " not in text else _SPACES.sub(" ", text).strip(" ")
     return _SPACES.sub(" ", _GONE.sub("", text)).strip(" ")
 
 
 def paragraphs(text: str) -> tuple[str, ...]:
     """The paragraphs of a text that an editor wrote: blank lines part them."""
+    if "\n" not in text and "\r" not in text:
+        line = one_line(text)
+        return (line,) if line else ()
     found = (one_line(part) for part in _PARAGRAPHS.split(text))
     return tuple(part for part in found if part)

@@ -13,7 +13,7 @@ from digest.errors import RenderError
 from digest.resources import templates_dir
 
 if TYPE_CHECKING:
-    from digest.rendering.limits import LimitedEnvironment
+    from jinja2 import Environment
 
 CONTRACT = 1
 """The version of what templates are given; grows when something is taken away or changes its meaning."""
@@ -113,7 +113,7 @@ class Templates:
         return (self.own, templates_dir()) if self.own else (templates_dir(),)
 
     @property
-    def _environment(self) -> LimitedEnvironment:
+    def _environment(self) -> Environment:
         return _environment(self._folders)
 
     def _check_contract(self, name: str) -> None:
@@ -139,12 +139,14 @@ def contract_of(source: str) -> int | None:
 
 
 @lru_cache(maxsize=16)
-def _environment(folders: tuple[Path, ...]) -> LimitedEnvironment:
-    from jinja2 import FileSystemLoader, StrictUndefined
+def _environment(folders: tuple[Path, ...]) -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     from digest.rendering.limits import LimitedEnvironment
 
-    return LimitedEnvironment(
+    # What ships is our own code; where a newsletter has templates of its own, all run in the sandbox.
+    kind = Environment if folders == (templates_dir(),) else LimitedEnvironment
+    return kind(
         loader=FileSystemLoader([str(folder) for folder in folders]),
         autoescape=_escapes,
         undefined=StrictUndefined,

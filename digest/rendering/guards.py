@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from digest.errors import RenderError
+from digest.rendering.simple_styles import SimpleSheet, simple_sheet
 
 MAX_DEPTH = 200  # lxml cuts silently near 256; 16,000 levels end the process
 
@@ -35,7 +36,7 @@ _REFUSED = {
 
 @dataclass(frozen=True, slots=True)
 class GuardedMjml:
-    """MJML that mjml-python renders as it was meant, and the author's CSS that premailer inlines."""
+    """MJML that mjml-python renders as it was meant, and what of the author's CSS premailer must inline."""
 
     mjml: str
     inline_css: str
@@ -48,8 +49,11 @@ def guard(mjml: str, template: str) -> GuardedMjml:
     inline = [found[1] for found in _INLINE_STYLE.finditer(mjml)]
     mjml = _INLINE_STYLE.sub("", mjml)
     mjml = _guard_styles(mjml)
+    author_css = "\n".join(inline)
+    sheet = simple_sheet(author_css, mjml) if inline else None
     notes: list[str] = []
     pieces: list[str] = []
+    known: dict[str, str] = {}  # most tags of an issue are the same few
     at = 0
     opened: list[re.Match[str]] = []
     # Comments hold conditional markup for Outlook: it is nobody's tag here.
@@ -68,7 +72,10 @@ def guard(mjml: str, template: str) -> GuardedMjml:
             # A text node of white space that begins with a newline is dropped: words would join (2).
             between = " " + between if not between.strip() else between
         pieces.append(between)
-        pieces.append(_guard_tag(tag, template, notes))
+        guarded = known.get(tag[0])
+        if guarded is None:
+            guarded = known[tag[0]] = _guard_tag(tag, template, notes, None if is_mj else sheet)
+        pieces.append(guarded)
         at = tag.end()
         previous = (at, is_mj)
         if tag[1]:
@@ -82,7 +89,7 @@ def guard(mjml: str, template: str) -> GuardedMjml:
     if opened:
         raise _unbalanced(opened[-1], mjml, template)
     pieces.append(mjml[at:])
-    return GuardedMjml("".join(pieces), "\n".join(inline), tuple(dict.fromkeys(notes)))
+    return GuardedMjml("".join(pieces), "" if sheet else author_css, tuple(dict.fromkeys(notes)))
 
 
 def _unbalanced(tag: re.Match[str], mjml: str, template: str) -> RenderError:
@@ -92,11 +99,13 @@ def _unbalanced(tag: re.Match[str], mjml: str, template: str) -> RenderError:
     return RenderError(f"<{tag[1]}{tag[2]}> {what}, near {around[:90]!r}", template=template)
 
 
-def _guard_tag(tag: re.Match[str], template: str, notes: list[str]) -> str:
+def _guard_tag(tag: re.Match[str], template: str, notes: list[str], sheet: SimpleSheet | None) -> str:
     name = tag[2].lower()
     if name in _REFUSED:
         raise RenderError(f"<{name}> cannot be used: {_REFUSED[name]}", template=template)
     attributes = tag[3]
+    if sheet is not None and not tag[1]:
+        attributes = sheet.styled(name, attributes)
     # Attribute values go through Rust's debug printing: all but plain ASCII is spoilt (1).
     attributes = _UNSAFE.sub(_reference, attributes)
     if not tag[1]:

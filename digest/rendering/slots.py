@@ -79,10 +79,11 @@ class SlotBook:
             name, fallback = self._slots[int(found[2], 16)]
             return f"{{{{ {name}|{fallback} }}}}" if fallback else f"{{{{ {name} }}}}"
 
-        return self._word().sub(shown, text)
+        return self._word().sub(shown, text).replace(_HOST, "")
 
     def _word(self) -> re.Pattern[str]:
-        return re.compile(f"(?:{re.escape(_HOST)})?{self._key}([mbe])([0-9a-f]{{3}})z")
+        # The key comes first: a search for a word that may have an address before it tries every place.
+        return re.compile(f"{self._key}([mbe])([0-9a-f]{{3}})z")
 
     def _cut(self, text: str, template: str, *, html: bool) -> tuple[Fragment, ...]:
         word = self._word()
@@ -90,9 +91,12 @@ class SlotBook:
         section, at = "", 0
         for found in word.finditer(text):
             start = found.start()
-            linked = found[0].startswith(_HOST)
-            if found[1] == "m" and linked and self._slots[int(found[2], 16)][0] not in LINKS:
-                start, linked = start + len(_HOST), False
+            if (
+                found[1] == "m"
+                and self._slots[int(found[2], 16)][0] in LINKS
+                and text.endswith(_HOST, 0, start)
+            ):
+                start -= len(_HOST)
             if start > at:
                 fragments.append(Literal(text[at:start], section))
             at = found.end()

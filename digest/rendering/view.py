@@ -258,24 +258,17 @@ class ViewMaker:
 
     def _labels(self, item: Item) -> tuple[str, ...]:
         words = self._words
-        length = words.duration(item.duration_seconds) if item.duration_seconds else ""
         found: list[str] = []
         own = one_line(item.label)
         if item.kind is ItemKind.SPONSOR or item.article_kind is ArticleKind.SPONSORED:
             found.append(own or words.text("Sponsored"))
             own = ""
-        kinds = {
-            ArticleKind.OPINION: words.text("Opinion"),
-            ArticleKind.LIVE: words.text("Live"),
-            ArticleKind.VIDEO: f"{words.text('Video')} {length}".strip(),
-            ArticleKind.AUDIO: f"{words.text('Podcast')} {length}".strip(),
-        }
-        if item.kind is ItemKind.CORRECTION:
-            found.append(words.text("Correction"))
-        if item.kind is ItemKind.EVENT:
-            found.append(words.text("Event"))
-        if item.article_kind in kinds:
-            found.append(kinds[item.article_kind])
+        if item.kind in _KIND_LABELS:
+            found.append(words.text(_KIND_LABELS[item.kind]))
+        if item.article_kind in _ARTICLE_LABELS:
+            label = words.text(_ARTICLE_LABELS[item.article_kind])
+            played = item.article_kind in _PLAYED and item.duration_seconds
+            found.append(f"{label} {words.duration(item.duration_seconds or 0)}" if played else label)
         if own:
             found.append(_translated(own, words))
         if item.updated:
@@ -285,6 +278,13 @@ class ViewMaker:
         return tuple(dict.fromkeys(found))
 
 
+_KIND_LABELS = {ItemKind.CORRECTION: "Correction", ItemKind.EVENT: "Event"}
+_ARTICLE_LABELS = {
+    ArticleKind.OPINION: "Opinion",
+    ArticleKind.LIVE: "Live",
+    ArticleKind.VIDEO: "Video",
+    ArticleKind.AUDIO: "Podcast",
+}
 _PLAYED = {ArticleKind.VIDEO, ArticleKind.AUDIO}
 _KNOWN_LABELS = {
     label.casefold(): label

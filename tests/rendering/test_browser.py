@@ -76,7 +76,7 @@ def test_an_issue_looks_right(
 def test_stories_can_be_hit_with_a_thumb(template: str, chromium: Browser) -> None:
     page = show(chromium, html_of(render(paper(template=template), Theme())), 375, "light")
     heights = page.evaluate(
-        "[...document.querySelectorAll('a.card, .li a, a.quiet:not(.alone)')].map(a => {"
+        "[...document.querySelectorAll('a.card, a.bare, a.quiet:not(.alone)')].map(a => {"
         "const box = a.getBoundingClientRect(); const line = parseFloat(getComputedStyle(a).lineHeight);"
         "return [a.textContent.trim().slice(0, 40), Math.max(box.height, line)]})"
     )
