@@ -138,13 +138,16 @@ class _Quoted:
                 return self._give_up(taken)
             text += "\n" + following.text
             is_open = '"' not in following.text or _is_open(text, self._delimiter)
+        spread = len(taken) > 1
         try:
-            cells = next(
-                csv.reader(text.split("\n") if len(taken) == 1 else _kept(text), delimiter=self._delimiter)
-            )
+            # Over several lines only what is well formed is one record; else the quote swallowed rows.
+            lines = _kept(text) if spread else [text]
+            cells = next(csv.reader(lines, delimiter=self._delimiter, strict=spread))
         except (csv.Error, StopIteration) as error:
+            if spread:
+                return self._give_up(taken)
             return Rejected(first.number, shown(first.text), f"cannot be read: {error}")
-        if len(taken) > 1 and len(cells) != self._width:
+        if spread and len(cells) != self._width:
             return self._give_up(taken)
         return Record(first.number, cells)
 

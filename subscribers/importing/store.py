@@ -318,7 +318,7 @@ def _insert(table: str, columns: Sequence[str]) -> str:
 
 
 def lists_of(connection: Connection) -> dict[str, int]:
-    return dict(connection.execute(text("SELECT name, id FROM lists")).tuples().all())
+    return {str(row[0]): int(row[1]) for row in connection.execute(text("SELECT name, id FROM lists"))}
 
 
 def _driver(connection: Connection) -> Any:
