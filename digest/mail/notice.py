@@ -5,18 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from digest.mail import headers
+from digest.mail.head import Signing, content_fields, head_of, machine_fields, rfc5322_date, sender_fields
 from digest.mail.identity import Identity, wire_address
-from digest.mail.message import (
-    PART_BREAK,
-    PART_CLOSE,
-    PART_OPEN,
-    Signing,
-    content_fields,
-    head_of,
-    machine_fields,
-    rfc5322_date,
-    sender_fields,
-)
+from digest.mail.message import PART_BREAK, PART_CLOSE, PART_OPEN
 from digest.mail.quoted_printable import encode
 from digest.values import Envelope
 
