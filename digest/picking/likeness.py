@@ -13,7 +13,8 @@ import math
 import re
 import unicodedata
 import zlib
-from collections.abc import Hashable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -22,12 +23,13 @@ LINK = 0.62
 MERGE = 0.86
 SAME_TEXT = 0.5  # share of a text's opening shingles found in the other
 WINDOW = timedelta(hours=72)
-SKETCH = 8  # the smallest hashes of a text's shingles, kept to find the same text again
+SKETCH = 4  # the smallest hashes of a text's shingles, kept to find the same text again
 _OPENING = 600  # code points
 _SHINGLE = 4  # words
 _FEWEST_SHINGLES = 12  # a shorter text is a formula that many stories share
 _FEWEST_WORDS = 3  # a title of fewer words says too little to merge on
-_FEWEST_TITLES = 1000  # below this many titles rarity says nothing yet
+_LOOKING = 30  # times the cost of counting one posting
+_FEWEST_TITLES = 1024  # below this many titles rarity says nothing yet
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -228,34 +230,41 @@ class Match(Generic[Key]):
 
 
 class TitleIndex(Generic[Key]):
-    """Titles of cluster representatives, found again by their rare words."""
+    """Titles of cluster representatives, found again by the words that they share."""
 
     def __init__(self) -> None:
-        self._words: dict[Key, Sequence[str]] = {}
+        self._words: dict[Key, str] = {}
         self._at: dict[Key, datetime] = {}
-        self._postings: dict[str, list[Key]] = {}
+        self._postings: defaultdict[str, list[Key]] = defaultdict(list)
+        # The number of titles, rounded up to a power of two, so that weights can be kept by frequency.
+        self._total = _FEWEST_TITLES
+        self._weights: dict[int, float] = {}
 
     def __len__(self) -> int:
         return len(self._words)
 
     def add(self, key: Key, words: Sequence[str], at: datetime) -> None:
         """Add a representative's title (its ``title_words``), told at ``at``."""
-        if key in self._words:
-            self.discard(key)
-        self._words[key] = words
-        self._at[key] = at
-        postings = self._postings
-        for word in words:
-            held = postings.get(word)
-            if held is None:
-                postings[word] = [key]
-            else:
-                held.append(key)
+        self.fill([(key, " ".join(words), at)])
+
+    def fill(self, titles: Iterable[tuple[Key, str, datetime]]) -> None:
+        """Add many: key, the title's words joined by spaces (they are taken apart when needed), time."""
+        known, at_of, postings = self._words, self._at, self._postings
+        for key, words, at in titles:
+            if key in known:
+                self.discard(key)
+            known[key] = words
+            at_of[key] = at
+            for word in words.split():
+                postings[word].append(key)
+        while len(known) > self._total:
+            self._total *= 2
+            self._weights.clear()
 
     def discard(self, key: Key) -> None:
         """Forget a title."""
         self._at.pop(key, None)
-        for word in self._words.pop(key, ()):
+        for word in self._words.pop(key, "").split():
             self._postings[word].remove(key)
 
     def matches(self, words: Sequence[str], at: datetime, *, threshold: float = LINK) -> list[Match[Key]]:
@@ -264,50 +273,64 @@ class TitleIndex(Generic[Key]):
         norm = sum(weights.values())
         if not norm:
             return []
-        candidates: set[Key] = set()
-        left = norm
-        # Whoever shares only the commonest words cannot reach the threshold (Cauchy and Schwarz).
-        for word in sorted(words, key=lambda word: -weights[word]):
-            if left < norm * threshold * threshold:
-                break
-            candidates.update(self._postings.get(word, ()))
-            left -= weights[word]
-        asked = set(words)
+        asked = weights.keys()
         numbers = {word for word in asked if word[0].isdigit()}
         found: list[Match[Key]] = []
-        for key in candidates:
-            theirs = self._words[key]
-            shared = [weights[word] for word in theirs if word in asked]
-            their_norm = 0.0
-            if len(shared) < 2 and len(asked) > 1:
-                continue
-            dot = sum(shared)
-            if dot * dot < threshold * threshold * norm * dot:
-                continue  # their norm is at least the dot product
-            for word in theirs:
-                their_norm += weights[word] if word in asked else self._weight(word)
+        for key in self._candidates(weights, norm * threshold * threshold):
+            theirs = self._words[key].split()
+            dot = sum(weights[word] for word in theirs if word in weights)
+            their_norm = dot + sum(self._weight(word) for word in theirs if word not in weights)
             cosine = dot / math.sqrt(norm * their_norm)
             if cosine < threshold or abs(self._at[key] - at) > WINDOW:
                 continue
             their_numbers = {word for word in theirs if word[0].isdigit()}
             if numbers and their_numbers and not numbers & their_numbers:
                 continue
-            found.append(Match(key, cosine, _merges(cosine, asked, theirs, numbers, their_numbers)))
+            found.append(Match(key, cosine, _merges(cosine, len(asked), len(theirs), numbers, their_numbers)))
         return sorted(found, key=lambda match: -match.likeness)
+
+    def _candidates(self, weights: Mapping[str, float], wanted: float) -> Iterable[Key]:
+        """Titles that may share words of at least ``wanted`` weight (a norm is never below the dot product,
+        so less cannot reach the threshold).
+
+        The commonest words, with the longest lists, are not looked up: what they could add is granted to
+        everybody. Either so many are left out that one shared word of the rest is a reason to look, or so
+        few that it takes two; counting is some thirty times cheaper than looking.
+        """
+        ordered = sorted(weights, key=weights.__getitem__, reverse=True)
+        one = _without_commonest(ordered, weights, wanted)
+        two = _without_commonest(ordered, weights, wanted - weights[ordered[0]])
+        lists = [self._postings[word] for word in one if word in self._postings]
+        more = [self._postings[word] for word in two if word in self._postings]
+        if weights[ordered[0]] >= wanted or sum(map(len, more)) > _LOOKING * sum(map(len, lists)):
+            return {key for held in lists for key in held}
+        shared: Counter[Key] = Counter()
+        for held in more:
+            shared.update(held)
+        return [key for key, count in shared.items() if count >= 2]
 
     def _weight(self, word: str) -> float:
         """The squared inverse frequency of a word: rare words tell stories apart."""
-        total = max(len(self._words), _FEWEST_TITLES)
         held = len(self._postings.get(word, ())) + 1
         if word in _WORDS_OF_FORM:
-            held += total // 12
-        return math.log(1 + total / held) ** 2
+            held += self._total // 12
+        weight = self._weights.get(held)
+        if weight is None:
+            weight = self._weights[held] = math.log(1 + self._total / held) ** 2
+        return weight
 
 
-def _merges(
-    cosine: float, asked: set[str], theirs: Sequence[str], numbers: set[str], their_numbers: set[str]
-) -> bool:
-    return cosine >= MERGE and numbers == their_numbers and min(len(asked), len(theirs)) >= _FEWEST_WORDS
+def _without_commonest(ordered: Sequence[str], weights: Mapping[str, float], room: float) -> Sequence[str]:
+    """``ordered`` (the heaviest first) without as many of its lightest words as weigh less than ``room``."""
+    granted, end = 0.0, len(ordered)
+    while end > 1 and granted + weights[ordered[end - 1]] < room:
+        end -= 1
+        granted += weights[ordered[end]]
+    return ordered[:end]
+
+
+def _merges(cosine: float, asked: int, theirs: int, numbers: set[str], their_numbers: set[str]) -> bool:
+    return cosine >= MERGE and numbers == their_numbers and min(asked, theirs) >= _FEWEST_WORDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,6 @@ class Clusters:
     def _place(self, row: dict[str, Any], article_id: int, own_story: int) -> int:
         """The story that this article tells: another's when they are near-certainly one, else its own."""
         home = own_story
-        told = Told(own_story, article_id, row["source"])
         for likely in self._stock.like(row["likeness"], row["published_at"]):
             likeness, merges = self._judged(row, likely)
             if not likeness:
@@ -79,7 +78,7 @@ class Clusters:
             elif likely.told.story_id != home:
                 self._link(home, likely.told.story_id, likeness)
         if home == own_story:
-            self._stock.add(told, row["likeness"], row["published_at"])
+            self._stock.add(own_story, article_id, row["source"], row["likeness"], row["published_at"])
         else:
             # Links that were found before the home was known belong to the home.
             for pair in [pair for pair in self._links if own_story in pair]:
@@ -119,9 +118,7 @@ class Clusters:
         self._touched.add(told.story_id)
         if self._weights.get(row["source"], 1.0) > self._weights.get(told.source, 1.0):
             self._promoted[told.story_id] = article_id
-            self._stock.add(
-                Told(told.story_id, article_id, row["source"]), row["likeness"], row["published_at"]
-            )
+            self._stock.add(told.story_id, article_id, row["source"], row["likeness"], row["published_at"])
 
     def _link(self, one: int, other: int, likeness: float) -> None:
         if one == other:

@@ -11,7 +11,7 @@ import unicodedata
 from collections import Counter
 from functools import lru_cache
 
-_SAMPLE = 1500  # code points
+_SAMPLE = 800  # code points
 _FEWEST_LETTERS = 12
 _WORD = re.compile(r"[^\W\d_]+")
 _TAG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
@@ -81,24 +81,30 @@ def declared(tag: str | None) -> str:
 def detect(text: str) -> str:
     """The language of ``text`` as a two-letter tag, or empty when that is not certain."""
     sample = text[:_SAMPLE]
-    letters = [ch for ch in sample if ch.isalpha()]
-    if len(letters) < _FEWEST_LETTERS:
-        return "" if not letters else _by_script(letters, few=True)
-    return _by_script(letters) or _by_words(sample)
+    plain = len(sample.encode("ascii", "ignore"))
+    if plain >= len(sample) * 0.8:
+        return _by_words(sample) if plain >= _FEWEST_LETTERS else ""
+    letters = Counter({ch: count for ch, count in Counter(sample).items() if ch.isalpha()})
+    total = letters.total()
+    if total < 4:
+        return ""
+    return _by_script(letters, total) or (_by_words(sample) if total >= _FEWEST_LETTERS else "")
 
 
-def _by_script(letters: list[str], *, few: bool = False) -> str:
-    scripts = Counter(_script(ch) for ch in letters)
+def _by_script(letters: Counter[str], total: int) -> str:
+    scripts: Counter[str] = Counter()
+    for ch, count in letters.items():
+        scripts[_script(ch)] += count
     kana = scripts["HIRAGANA"] + scripts["KATAKANA"]
-    if kana and kana + scripts["CJK"] > len(letters) * 0.5:
+    if kana and kana + scripts["CJK"] > total * 0.5:
         return "ja"
     script, count = scripts.most_common(1)[0]
-    if count < len(letters) * 0.6 or (few and len(letters) < 4):
+    if count < total * 0.6:
         return ""
     if script in _SCRIPTS:
         return _SCRIPTS[script]
     for language, special in _LETTERS.get(script, ()):
-        if not special or sum(ch in special for ch in letters) >= max(1, len(letters) // 200):
+        if not special or sum(letters[ch] for ch in special) >= max(1, total // 200):
             return language
     return ""
 
@@ -110,6 +116,8 @@ def _script(ch: str) -> str:
 
 def _by_words(sample: str) -> str:
     words = _WORD.findall(unicodedata.normalize("NFC", sample).lower())
+    if not words:
+        return ""
     counts = Counter(words)
     scores = {
         language: sum(counts[word] for word in common) / len(words) for language, common in _tables().items()

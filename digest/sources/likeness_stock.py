@@ -14,7 +14,7 @@ from digest.models import ArticleRow, StoryRow
 from digest.picking.likeness import WINDOW, TitleIndex, text_sketch, title_words
 
 _SEPARATOR = "|"
-_FEWEST_SHARED = 3  # hashes of a sketch of eight, before the texts themselves are compared
+_INDEXED = 2  # hashes of a stored sketch under which its text is found; then the texts are compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class StoryStock:
 
     def __init__(self) -> None:
         self._titles: TitleIndex[int] = TitleIndex()
-        self._told: dict[int, Told] = {}
+        self._told: dict[int, tuple[int, str]] = {}
         self._sketches: defaultdict[str, list[int]] = defaultdict(list)
 
     def __len__(self) -> int:
@@ -65,31 +65,39 @@ class StoryStock:
             .join(StoryRow, StoryRow.representative_id == ArticleRow.id)
             .where(ArticleRow.published_at >= since - WINDOW)
         )
-        for story_id, article_id, source, at, key in rows:
-            self.add(Told(story_id, article_id, source), key, at)
+        self.fill(rows.tuples())
 
-    def add(self, told: Told, key: str, at: datetime) -> None:
+    def fill(self, rows: Iterable[tuple[int, int, str, datetime, str]]) -> None:
+        """Add many: story, article, source, time, ``likeness_key``."""
+        told, sketches = self._told, self._sketches
+        titles: list[tuple[int, str, datetime]] = []
+        for story_id, article_id, source, at, key in rows:
+            words, _, sketch = key.partition(_SEPARATOR)
+            told[story_id] = (article_id, source)
+            titles.append((story_id, words, at))
+            if sketch:
+                for number in sketch.split(" ", _INDEXED)[:_INDEXED]:
+                    sketches[number].append(story_id)
+        self._titles.fill(titles)
+
+    def add(self, story_id: int, article_id: int, source: str, key: str, at: datetime) -> None:
         """Add a story's representative, or put another in its place."""
-        words, _, sketch = key.partition(_SEPARATOR)
-        self._told[told.story_id] = told
-        self._titles.add(told.story_id, words.split(), at)
-        for number in sketch.split():
-            self._sketches[number].append(told.story_id)
+        self.fill([(story_id, article_id, source, at, key)])
 
     def like(self, key: str, at: datetime) -> list[Likely]:
         """Stories like an article with this ``likeness_key``, the likest first, each once."""
         words, _, sketch = key.partition(_SEPARATOR)
         found = {
-            match.key: Likely(self._told[match.key], match.likeness, match.merges)
+            match.key: Likely(self._representative(match.key), match.likeness, match.merges)
             for match in self._titles.matches(words.split(), at)
         }
-        for story_id in self._by_sketch(sketch.split()):
-            found.setdefault(story_id, Likely(self._told[story_id], 0.0, merges=False, by_text=True))
+        for story_id in sorted(self._by_sketch(sketch.split())):
+            if story_id not in found:
+                found[story_id] = Likely(self._representative(story_id), 0.0, merges=False, by_text=True)
         return list(found.values())
 
-    def _by_sketch(self, sketch: Iterable[str]) -> list[int]:
-        shared: defaultdict[int, int] = defaultdict(int)
-        for number in sketch:
-            for story_id in self._sketches.get(number, ()):
-                shared[story_id] += 1
-        return [story_id for story_id, count in shared.items() if count >= _FEWEST_SHARED]
+    def _representative(self, story_id: int) -> Told:
+        return Told(story_id, *self._told[story_id])
+
+    def _by_sketch(self, sketch: Iterable[str]) -> Iterable[int]:
+        return {story_id for number in sketch for story_id in self._sketches.get(number, ())}

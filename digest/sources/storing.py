@@ -8,6 +8,7 @@ guid again for another text does.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from digest.sources.likeness_stock import StoryStock, likeness_key
 from digest.sources.sanitise import text_of
 from digest.values import Article, Picture
 
+_TAG = re.compile(r"<[^<>]*>")
+_OPENING = 3_000  # code points of HTML in which a text's first 600 stand
 _AT_ONCE = 400  # values in one IN (…)
 _SAME_TEXT_AGAIN = timedelta(days=3)
 
@@ -111,17 +114,19 @@ class Store:
         for item in new:
             row = _values(item.article, now)
             row["text_digest"] = item.digest
-            row["likeness"] = likeness_key(
-                item.article.title, text_of(item.article.body) or item.article.summary
-            )
+            row["likeness"] = _likeness(item.article)
             rows.append(row)
         return clusters.add(rows)
 
 
 def text_digest(article: Article) -> str:
     """A hash of the words a source gave; markup and picture addresses may change without a revision."""
-    words = "\n".join((article.title, article.summary, text_of(article.body)))
+    words = "\n".join((article.title, article.summary, " ".join(_TAG.sub(" ", article.body).split())))
     return hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def _likeness(article: Article) -> str:
+    return likeness_key(article.title, text_of(article.body[:_OPENING]) or article.summary)
 
 
 def _rows(session: Session, column: Any, values: Sequence[str], source: str = "") -> list[Row[Any]]:
@@ -209,7 +214,7 @@ def _revise(session: Session, known: Sequence[Incoming], now: datetime) -> int:
                 **values,
                 revision=row.revision + 1,
                 text_digest=item.digest,
-                likeness=likeness_key(article.title, text_of(article.body) or article.summary),
+                likeness=_likeness(article),
             )
             .execution_options(synchronize_session=False)
         )
