@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 SIZE_LIMIT: Final = 65_536  # bytes; its detectors read every line some thirty times
@@ -16,6 +17,8 @@ def by_flufl(raw: bytes) -> tuple[str, ...]:
 
     from flufl.bounce import all_failures
 
+    # A detector that fails is logged with its traceback; others try all the same.
+    logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)
     try:
         temporary, permanent = all_failures(message_from_bytes(raw))
     except Exception:  # noqa: BLE001 (a stranger's mail in somebody else's parser: one report must not stop the rest)

@@ -121,3 +121,10 @@ def test_a_megabyte_of_one_thing_costs_little(filling: bytes) -> None:
         b"From: ",
     ):
         assert cpu_of(head + filling) < 3
+
+
+def test_a_detector_that_fails_leaves_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    from digest.bounces.fallback import by_flufl
+
+    assert by_flufl(b"Subject: failure notice\n\nnobody knows this dialect\n") == ()
+    assert caplog.records == []
