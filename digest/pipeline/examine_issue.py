@@ -93,7 +93,11 @@ def examine_issue(
                 headers = _sample_headers(session, settings, issue_id, rendered, signer, now)
         except (ConfigError, ValueError) as error:
             fault = str(error)
-    links = _ask(draft, ask_link, progress or Silent()) if ask_link is not None else {}
+    links: dict[str, LinkState] = {}
+    if ask_link is not None:
+        theme = settings.file.theme
+        logos = [logo for logo in (theme.logo, theme.logo_dark) if logo]
+        links = _ask(draft, logos, ask_link, progress or Silent())
     return Examination(
         issue_id,
         tuple(examine(under_check(draft, rendered, settings, headers=headers, fault=fault, links=links))),
@@ -166,8 +170,9 @@ def ask_through(http: Http) -> AskLink:
     return ask
 
 
-def _ask(draft: Draft, ask: AskLink, progress: Progress) -> dict[str, LinkState]:
-    urls = list(dict.fromkeys(item.url for item in draft.items if item.url.startswith("http")))
+def _ask(draft: Draft, logos: list[str], ask: AskLink, progress: Progress) -> dict[str, LinkState]:
+    stories = [item.url for item in draft.items if item.url.startswith("http")]
+    urls = list(dict.fromkeys([*stories, *logos]))
     progress.start("links", len(urls))
     found: dict[str, LinkState] = {}
     with ThreadPoolExecutor(_LINKS_AT_ONCE) as pool:

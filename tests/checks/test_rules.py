@@ -102,7 +102,7 @@ FAULTS: dict[str, tuple[str, Level, Change]] = {
     "a malformed link": ("links", E, html('href="https://paper.example"', 'href="https:/paper"')),
     "a script as link": ("links", E, html('href="https://paper.example"', 'href="javascript:1"')),
     "a story without link": ("links", W, with_item(url="")),
-    "a story with a bad link": ("links", E, with_item(url="nonsense")),
+    "a story with a bad link": ("links", W, with_item(url="nonsense")),
     "a page that is gone": ("dead-links", E, lambda i: replace(i, links={"https://paper.example/story/1?a=1&b=2": LinkState(404)})),
     "a page that is shy": ("dead-links", W, lambda i: replace(i, links={"https://x.example": LinkState(403)})),
     "a page that does not answer": ("dead-links", W, lambda i: replace(i, links={"https://x.example": LinkState(0, "too slow")})),
