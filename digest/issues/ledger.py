@@ -11,27 +11,28 @@ from sqlalchemy.orm import Session
 from digest.models import IssueRow, LedgerEntryRow, LedgerState
 
 
-def reserve(session: Session, issue: IssueRow, stories: Iterable[int], *, now: datetime) -> None:
+def reserve(
+    session: Session,
+    issue: IssueRow,
+    stories: Iterable[int],
+    *,
+    now: datetime,
+    again: Iterable[int] = (),
+) -> None:
     """Reserve ``stories`` for the issue, and release what it had reserved beside them.
 
-    A story that the ledger already has (one printed again as "Updated") keeps its entry. Raises
-    ``IntegrityError`` when somebody else reserved one of them in the meantime.
+    Those that are printed ``again`` (as "Updated") keep the entry of their first issue. Raises
+    ``IntegrityError`` when somebody else has reserved one of the others since it was a candidate: the
+    unique constraint decides, never a look beforehand.
     """
     wanted = set(stories)
     release(session, issue.id, keep=wanted)
-    reserve_more(session, issue, wanted, now=now)
+    reserve_more(session, issue, wanted - set(again), now=now)
 
 
 def reserve_more(session: Session, issue: IssueRow, stories: Iterable[int], *, now: datetime) -> None:
     """Reserve ``stories`` beside what the issue has reserved. Raises as :func:`reserve`."""
-    wanted = set(stories)
-    known = set(
-        session.scalars(
-            select(LedgerEntryRow.story_id).where(
-                LedgerEntryRow.ledger == issue.ledger, LedgerEntryRow.story_id.in_(wanted)
-            )
-        )
-    )
+    own = set(session.scalars(select(LedgerEntryRow.story_id).where(LedgerEntryRow.issue_id == issue.id)))
     new = [
         {
             "ledger": issue.ledger,
@@ -40,7 +41,7 @@ def reserve_more(session: Session, issue: IssueRow, stories: Iterable[int], *, n
             "state": LedgerState.RESERVED,
             "at": now,
         }
-        for story in sorted(wanted - known)
+        for story in sorted(set(stories) - own)
     ]
     if new:
         session.execute(insert(LedgerEntryRow), new)

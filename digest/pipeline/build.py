@@ -200,7 +200,8 @@ class _Build:
         session.add(row)
         session.flush()
         replace_items(session, row.id, picked.items, now=self._now)
-        reserve(session, row, stories_of(picked.items), now=self._now)
+        again = stories_of(item for item in picked.items if item.updated)
+        reserve(session, row, stories_of(picked.items), now=self._now, again=again)
         record(
             session,
             row.id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from digest.issues import editing
@@ -56,8 +57,12 @@ def _fill(
     if found is None or found.story_id is None:
         return None
     stored = as_row(found, row.id)
+    try:
+        with session.begin_nested():
+            reserve_more(session, row, set() if found.updated else {found.story_id}, now=now)
+    except IntegrityError:
+        return None  # another issue reserved it at this moment: the place stays empty
     editing.put_story(session, row, stored, place, now=now, actor=actor)
-    reserve_more(session, row, {found.story_id}, now=now)
     return stored.id
 
 
