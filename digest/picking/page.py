@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from digest.picking.dont_miss import pick_dont_miss
@@ -114,9 +114,10 @@ class _Desk:
         places = {key: number for number, key in enumerate(self.printed)}
         found = [(slots[one.slot], one) for one in self._judged if one.slot is not None]
         found.sort(key=lambda pair: (pair[0], pair[0] == 1 and places[pair[1].place], pair[1].position))
+        also = self._also()
         return [
             Pick(
-                candidate=one.candidate,
+                candidate=replace(one.candidate, also=also.get(one.candidate.id, one.candidate.also)),
                 slot=one.slot or Slot.SECTION,
                 section=one.place,
                 position=one.position,
@@ -127,6 +128,14 @@ class _Desk:
             )
             for _, one in found
         ]
+
+    def _also(self) -> dict[int, tuple[str, ...]]:
+        """By printed article, the sources of the near-duplicates that had to stay out for it."""
+        told: dict[int, list[str]] = {}
+        for one in self._judged:
+            if one.duplicate_of is not None and one.is_out:
+                told.setdefault(one.duplicate_of, []).append(one.candidate.source)
+        return {article: tuple(dict.fromkeys(sources)) for article, sources in told.items()}
 
     def _has_a_place(self, one: Judged) -> bool:
         """Note the section under which a story would be printed, or the reason why it has none."""

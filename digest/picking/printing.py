@@ -104,7 +104,7 @@ def _item(pick: Pick, text: Text, limit: int, source: Source | None) -> Item:
         reading_minutes=reading_minutes(text.body, word_count=text.word_count),
         duration_seconds=text.duration_seconds,
         language=text.language,
-        also=text.also,
+        also=tuple(dict.fromkeys(name for name in (*text.also, *candidate.also) if name != text.source)),
         related=text.related,
         updated=candidate.printed,
         origin=Origin.PIN if pick.pinned else Origin.RULE,

@@ -151,6 +151,7 @@ def test_near_duplicates_never_share_a_section() -> None:
     assert 2 not in printed(page, Slot.SECTION, "world")
     assert reason(page, 2).startswith("much like 1")
     assert next(one for one in page.judged if one.candidate.id == 2).duplicate_of == 1
+    assert next(one for one in page.picks if one.candidate.id == 1).candidate.also == ("source-2",)
 
 
 def test_sponsored_stories_never_lead_nor_are_they_missed_unless_pinned() -> None:
