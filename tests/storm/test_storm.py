@@ -29,7 +29,7 @@ def test_a_storm_loses_nothing_and_sends_nothing_twice_but_within_the_bound(
     database_url: str, seed: int, resend: bool
 ) -> None:
     damage = rage(
-        database_url, recipients=1500, kills=8, stops=2, seed=seed, resend=resend, lease=2.0, doubt=2.0
+        database_url, recipients=1500, kills=8, stops=2, seed=seed, resend=resend, lease=4.0, doubt=3.0
     )
     said = str(damage)
     assert damage.lost == (), said
