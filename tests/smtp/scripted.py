@@ -241,6 +241,8 @@ class _Peer:
                     self.starttls(self.server.context)
                 case "AUTH":
                     self.answer("auth", "235 2.7.0 welcome")
+                case "MAIL" if self.has_sender:
+                    self.say("503 5.5.1 nested MAIL")
                 case "MAIL":
                     self.transaction = Transaction(self.transaction.connection, line, self.path(rest))
                     self.has_sender = self.answer("mail", "250 2.1.0 sender ok")

@@ -231,6 +231,12 @@ def test_anything_but_a_whole_reply_to_the_dot_leaves_it_in_doubt(action: Action
     assert not usable
 
 
+@pytest.mark.parametrize("flood", [b"250-never\r\n" * 1000, b"250 " + b"x" * 100_000], ids=["lines", "line"])
+def test_a_reply_without_end_is_not_read_to_its_end(flood: bytes) -> None:
+    outcome, _usable, _server = sent_to(at("dot", Raw(flood)))
+    assert outcome == Uncertain("after the final dot: the reply has no end")
+
+
 def test_the_dot_is_waited_for_longer_than_other_replies() -> None:
     with ScriptedServer(at("dot", Wait(0.5))) as server:
         connection = opened(server, timeout=0.2, dot_timeout=5)
