@@ -50,7 +50,7 @@ def export_people(
     :param list_id: only this list; ``None``: all, and people who are on none.
     :param watcher: is told the rows of each batch.
     """
-    rows = connection.execution_options(yield_per=_BATCH).execute(_query(list_id, segment))
+    rows = connection.execute(_query(list_id, segment), execution_options={"yield_per": _BATCH})
     number = 0
     write = _csv_writer(out) if file_format is ExportFormat.CSV else _jsonl_writer(out)
     for batch in rows.partitions(_BATCH):

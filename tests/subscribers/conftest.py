@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
+import digest.models  # noqa: F401 - the erased leave deliveries behind
 from subscribers.database import Base, open_engine, session_factory
 from subscribers.importing import Options, Report, import_people
 from subscribers.membership import create_list
@@ -20,10 +21,23 @@ NOW = datetime(2026, 3, 1, 7, 0, tzinfo=UTC)
 KEY = SuppressionKey(b"a key of the tests, 32 bytes long")
 
 
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    made = open_engine(database_url)
+@pytest.fixture(scope="session")
+def empty_tables(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A SQLite database with all tables and nobody in it: made once, copied for each test."""
+    path = tmp_path_factory.mktemp("empty") / "empty.sqlite3"
+    made = open_engine(f"sqlite:///{path}")
     Base.metadata.create_all(made)
+    made.dispose()
+    return path.read_bytes()
+
+
+@pytest.fixture
+def engine(database_url: str, empty_tables: bytes) -> Iterator[Engine]:
+    if database_url.startswith("sqlite"):
+        Path(database_url.removeprefix("sqlite:///")).write_bytes(empty_tables)
+    made = open_engine(database_url)
+    if not database_url.startswith("sqlite"):
+        Base.metadata.create_all(made)
     yield made
     made.dispose()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, Select, event, func, select, text
+from sqlalchemy import BigInteger, Engine, Select, cast, event, func, null, select, text
 from sqlalchemy.orm import Session, aliased, sessionmaker
 
 from digest.models import DeliveryRow, IssueRow  # deliveries must be there to lose their person
@@ -47,7 +47,6 @@ from subscribers.models import (
     ConsentMethod,
     OptIn,
     SubscriberRow,
-    SubscriptionRow,
     SubscriptionStatus,
     SuppressionCause,
     SuppressionRow,
@@ -282,8 +281,8 @@ def test_deliveries_of_the_erased_do_not_empty_the_audience_of_those_who_did_not
     desk: Session,
 ) -> None:
     join(desk)
-    nobody = select(SubscriptionRow.unsubscribed_at.label("subscriber_id"))  # one row, which is null
-    chosen = audience(find_list(desk, "daily").id, except_=nobody)  # type: ignore[arg-type]
+    nobody = select(cast(null(), BigInteger).label("subscriber_id"))  # one row, which is null
+    chosen = audience(find_list(desk, "daily").id, except_=nobody)
     assert count_audience(desk, chosen) == 1
 
 
