@@ -65,7 +65,7 @@ class StoryStock:
             .join(StoryRow, StoryRow.representative_id == ArticleRow.id)
             .where(ArticleRow.published_at >= since - WINDOW)
         )
-        self.fill(rows.tuples())
+        self.fill(rows)
 
     def fill(self, rows: Iterable[tuple[int, int, str, datetime, str]]) -> None:
         """Add many: story, article, source, time, ``likeness_key``."""

@@ -62,7 +62,7 @@ class Visitor:
             if target == source.url or not _is_missing(error):
                 raise
             # What was discovered once is there no more: look again.
-            before, target = Before(url=source.url), source.url
+            before, target, kind = Before(url=source.url), source.url, source.kind
             answer = self._get(source, target, before)
         if answer is None:
             return Harvest(source=source.name, unchanged=True, kind=kind, feed_url=before.feed_url)

@@ -170,11 +170,11 @@ class Newsletter:
         due_only: bool = False,
         fetcher: Callable[[], Fetcher] | None = None,
     ) -> CollectReport:
-        (self.folder / "newsletter.toml").write_text(
-            '[newsletter]\nname = "T"\nurl = "https://t.example"\nsender = "t@t.example"\n'
-            + self._rest
-            + self._sources
-        )
+        text = '[newsletter]\nname = "T"\nurl = "https://t.example"\nsender = "t@t.example"\n'
+        text += self._rest + self._sources
+        file = self.folder / "newsletter.toml"
+        if not file.exists() or file.read_text() != text:
+            file.write_text(text)
         make = fetcher or (lambda: Fetcher(_Beside(self.clock), connect_timeout=2, read_timeout=2))
         with make() as http:
             return collect(

@@ -439,6 +439,9 @@ def test_two_runs_at_once_store_each_story_once(site: Site, newsletter: Newslett
 
     site["/feed"] = rss(*(item(number) for number in range(30)))
     newsletter.source("paper", site.base + "/feed")
+    newsletter.fetch()  # writes newsletter.toml before the threads read it
+    site["/feed"] = rss(*(item(number) for number in range(40)))
+    site.delay = 0.05
     errors: list[BaseException] = []
 
     def run() -> None:
@@ -453,7 +456,7 @@ def test_two_runs_at_once_store_each_story_once(site: Site, newsletter: Newslett
     for thread in threads:
         thread.join()
     assert errors == []
-    assert len(articles(newsletter)) == 30
+    assert len(articles(newsletter)) == 40
 
 
 def test_the_json_has_the_promised_shape(site: Site, newsletter: Newsletter) -> None:
