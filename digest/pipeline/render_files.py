@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes, policy
@@ -76,6 +77,8 @@ def render_to_files(
         for suffix, content in contents.items():
             (out / f"issue.{suffix}").write_bytes(content)
     except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise  # no mistake of whoever typed it: the same command again, when there is room
         raise ConfigError(
             f"{out}: {error.strerror or error}", remedy="give --out a folder that can be written"
         ) from error
