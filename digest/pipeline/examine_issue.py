@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from digest.checks import Finding, IssueUnderCheck, Level, LinkState, examine
 from digest.errors import ConfigError, PreflightFailed, RenderError, SourceError
 from digest.issues.drafts import load_draft
-from digest.pipeline.render import render_issue, templates_of
+from digest.pipeline.render import render_issue
+from digest.pipeline.templates import templates_of
 from digest.rendering.theme import contrasts_of
 from digest.settings import Settings
 from digest.values import Draft, Progress, Recipient, RenderedIssue, Silent

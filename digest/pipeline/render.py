@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from digest.errors import UnknownIssue
 from digest.models import RenditionRow
+from digest.pipeline.templates import own_templates as own_templates
+from digest.pipeline.templates import templates_of
 from digest.rendering.fragments import fragments_from_json, fragments_to_json
 from digest.rendering.issue import HouseStyle, render
 from digest.settings import Settings
 from digest.values import Draft, RenderedIssue
-
-if TYPE_CHECKING:
-    from digest.rendering.environment import Templates
 
 
 def render_issue(draft: Draft, settings: Settings) -> RenderedIssue:
@@ -39,19 +36,6 @@ def house_style(settings: Settings) -> HouseStyle:
         dont_miss_title=file.dont_miss.title,
         templates=templates_of(settings),
     )
-
-
-def templates_of(settings: Settings) -> Templates:
-    """The newsletter's own templates before those that ship."""
-    from digest.rendering.environment import Templates
-
-    folder = own_templates(settings)
-    return Templates(folder if folder.is_dir() else None)
-
-
-def own_templates(settings: Settings) -> Path:
-    """Where ``templates eject`` puts copies; it need not exist."""
-    return settings.folder / "templates"
 
 
 def store_rendition(session: Session, issue_id: int, rendered: RenderedIssue, *, now: datetime) -> int:

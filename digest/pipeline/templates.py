@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from digest.errors import ConfigError
-from digest.pipeline.render import own_templates, templates_of
-from digest.rendering.environment import CONTRACT, contract_of
+from digest.rendering.environment import CONTRACT, Templates, contract_of
 from digest.resources import templates_dir
 from digest.settings import Settings
 
@@ -75,6 +74,17 @@ def eject(settings: Settings, name: str, *, force: bool = False) -> list[Path]:
             raise ConfigError(f"{path}: {error.strerror or error}") from error
         written.append(path)
     return written
+
+
+def templates_of(settings: Settings) -> Templates:
+    """The newsletter's own templates before those that ship."""
+    folder = own_templates(settings)
+    return Templates(folder if folder.is_dir() else None)
+
+
+def own_templates(settings: Settings) -> Path:
+    """Where ``templates eject`` puts copies; it need not exist."""
+    return settings.folder / "templates"
 
 
 def _set(settings: Settings, name: str) -> TemplateSet:
