@@ -104,8 +104,8 @@ def _tell(
         lines += ["", "Tomorrow's issue is built of what is left: change it on its desk, and send it.", ""]
     lines.append("What next")
     if folder:
-        lines.append(f"  digest -C {folder} issue explain daily@latest   why each story is in or out")
-        lines.append(f"  edit {folder}/newsletter.toml or a story in {folder}/notebook: the preview follows")
+        lines.append(f"  digest -C {folder} issue explain {report.issue}   why each story is in or out")
+        lines.append(f"  edit {folder}/newsletter.toml or a story in {folder}/notebook; the preview follows")
     elif not once:
         lines.append("  digest demo --dir my-demo       keeps the newsletter, to change it")
     lines.append("  digest try https://YOUR-SITE    tomorrow's digest of your own site")

@@ -101,7 +101,7 @@ class Desk:
             app = self._app
             prepare(
                 app.sessions, app.readers, app.settings, issue_id,
-                clock=self.clock, order=Order(examine=self._examiner(app)),
+                clock=self.clock, order=Order(examine=app.examiner()),
             )  # fmt: skip
             self.sending = ""
             self._sender = threading.Thread(
@@ -121,18 +121,6 @@ class Desk:
     def poke(self) -> None:
         """Tell open pages to look again, without waiting for the watcher to notice."""
         self._watcher.poke()
-
-    def _examiner(self, app: App) -> Callable[[int], None]:
-        """The whole preflight: what stops ``digest send`` stops the desk."""
-        from digest.pipeline.examine_issue import examine_issue, require_sound
-
-        def examine(issue_id: int) -> None:
-            require_sound(
-                examine_issue(app.readers, app.settings, issue_id, app.signer, now=self.clock.now())
-            )
-            app.examiner()(issue_id)
-
-        return examine
 
     def _deliver(self, app: App, issue_id: int) -> None:
         from digest.pipeline.deliver import deliver
