@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event, func, select
+from sqlalchemy import Connection, Engine, event, func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from subscribers.addresses import AddressWarning, parse_address
@@ -376,9 +376,12 @@ def test_when_the_disk_is_full_whole_chunks_are_in_and_the_rest_comes_later(
         pytest.skip("PostgreSQL's disk is the server's")
     content = "email,name\n" + "".join(f"p{n}@x.org,{'N' * 150}\n" for n in range(3000))
 
+    with engine.connect() as connection:
+        room = int(connection.exec_driver_sql("PRAGMA page_count").scalar_one()) + 250
+
     @event.listens_for(engine, "begin")
-    def full(connection: object) -> None:
-        connection.exec_driver_sql("PRAGMA max_page_count = 120")  # type: ignore[attr-defined]
+    def full(connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {room}")
 
     with pytest.raises(ImportFailed, match="full"):
         bring_in(content, chunk_rows=500)
