@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import threading
@@ -168,12 +169,12 @@ class Worker:
                 looked = now
                 if not self._look():
                     return None
-            if self._feed():
+            if not self._over and self._feed():
                 quiet_since = None
                 continue
-            if self._over:
+            if self._over and self._senders.idle:
                 return None
-            if self._pending or not self._senders.idle:
+            if self._over or self._pending or not self._senders.idle:
                 self._senders.hungry.wait(0.05)
                 self._senders.hungry.clear()
                 continue
@@ -240,7 +241,10 @@ class Worker:
             self._clock.wait(seconds, until=self._stop)
 
     def _give_up_for_quota(self, until: datetime) -> bool:
-        self._release()
+        # What was handed over has its slot; the rest goes back.
+        for lane, claim in self._pending:
+            lane.outbox.release([claim])
+        self._pending.clear()
         self._finish(End.LATER, f"the quota is used up until {until:%Y-%m-%d %H:%M} UTC")
         self._over = True
         return False
@@ -333,8 +337,12 @@ class Worker:
         for lane, claim in self._pending:
             lane.outbox.release([claim])
         self._pending.clear()
-        for outbox, claim in self._senders.drain():
+        unused = self._senders.drain()
+        for outbox, claim in unused:
             outbox.release([claim])
+        if unused:
+            with contextlib.suppress(DatabaseUnusable):  # a quota counted too high harms less than an error
+                self._pace.give_back(len(unused))
 
     def _finish(self, end: End, reason: str = "", *, error: DigestError | None = None) -> None:
         self._run.end, self._run.reason, self._run.error = end, reason, error

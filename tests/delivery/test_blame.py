@@ -68,11 +68,11 @@ def test_a_greylisted_copy_waits_and_counts_an_attempt(newsroom: Newsroom, desk:
 def test_a_copy_that_waits_is_sent_by_a_later_worker(newsroom: Newsroom, desk: Desk) -> None:
     newsroom.readers(3)
     newsroom.enqueue()
-    policy = Policy(connections=2, retries=[timedelta(seconds=0.1)])
+    policy = Policy(connections=2, retries=[timedelta(seconds=2)])
     answer = lambda envelope, times: Deferred(450, "later") if times == 1 else Accepted()  # noqa: E731
     server = MailServer(answer)
     assert desk.worker(server, policy).run().end is End.LATER
-    assert desk.worker(server, policy, Habits(linger=2)).run().end is End.DONE
+    assert desk.worker(server, policy, Habits(linger=5)).run().end is End.DONE
     assert newsroom.statuses() == {"sent": 3}
 
 
