@@ -1,4 +1,4 @@
-"""Where the files that ship with the program are: the packaged folder if there is one, else the checkout's."""
+"""Where the files that ship with the program are: the packaged folder if there is one, else ours."""
 
 from __future__ import annotations
 

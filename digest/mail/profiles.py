@@ -1,7 +1,7 @@
 """What relays do to a message and how much they take: one profile a provider (data only).
 
 Sources: the providers' own pages on SMTP relaying and limits (Amazon SES, Postmark, Mailgun, Exchange
-Online, Google Workspace), and what their servers did to test messages.
+Online, Google Workspace); no live account was tried.
 """
 
 from __future__ import annotations

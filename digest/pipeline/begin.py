@@ -17,7 +17,7 @@ from digest.settings import FILE_NAME, Settings, load
 from digest.settings.parts import slug
 from digest.settings.secrets import new_key
 
-IGNORED = "*.sqlite3\n*.sqlite3-*\n*.lock\n.env\nout/\n"
+IGNORED = "*.sqlite3\n*.sqlite3-*\n*.lock\n.env\n*.pem\nbounces-unread/\nout/\n"
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,8 @@ def dkim_signers(settings: Settings) -> tuple[DkimSigner, ...]:
         return ()
     path: Path = settings.folder / own.key_file
     try:
+        if path.stat().st_mode & 0o077:
+            raise ConfigError(f"[dkim] key_file {path}: others may read it", remedy=f"chmod 600 {path}")
         pem = path.read_bytes()
     except OSError as error:
         raise ConfigError(

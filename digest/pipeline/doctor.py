@@ -173,11 +173,16 @@ def _dns(settings: Settings, world: World) -> Iterator[Check]:
     if _is_local(world.smtp_host):
         yield Check("dns", Status.OK, "the mail server is this machine: DNS is not looked at")
         return
+    bounces = settings.file.bounces
+    path_domain = split_mailbox(bounces.address)[1].rpartition("@")[2].lower() if bounces else ""
     domains = {settings.edition(name).sender_address.rpartition("@")[2] for name in settings.file.editions}
     resolver = world.resolver
     for domain in sorted(domains):
         yield spf(domain, resolver.txt(domain))
         yield dmarc(domain, _dmarc_records(domain, resolver))
+        if path_domain and not _aligned(path_domain, domain.lower()):
+            detail = f"the return path's domain {path_domain} is not aligned with {domain}"
+            yield Check("alignment", Status.WARN, detail, f"use a bounce address at {domain} (DMARC)")
     if world.dkim_public_key is None:
         remedy = "`digest dkim new`, or make sure that the relay signs"
         yield Check("dkim", Status.WARN, "copies are not signed here", remedy)
@@ -188,6 +193,11 @@ def _dns(settings: Settings, world: World) -> Iterator[Check]:
         names = resolver.names(address)
         confirmed = any(address in (resolver.addresses(name) or []) for name in names or [])
         yield reverse_name(address, names, confirmed)
+
+
+def _aligned(one: str, other: str) -> bool:
+    """Relaxed alignment (RFC 7489, 3.1.2): the same domain, or one below the other."""
+    return f".{one}".endswith(f".{other}") or f".{other}".endswith(f".{one}")
 
 
 def _dmarc_records(domain: str, resolver: Resolver) -> Sequence[str] | None:
