@@ -28,7 +28,7 @@ _OPENING = 600  # code points
 _SHINGLE = 4  # words
 _FEWEST_SHINGLES = 12  # a shorter text is a formula that many stories share
 _FEWEST_WORDS = 3  # a title of fewer words says too little to merge on
-_LOOKING = 30  # times the cost of counting one posting
+_LOOKING = 10  # times the cost of counting one posting
 _FEWEST_TITLES = 1024  # below this many titles rarity says nothing yet
 
 Key = TypeVar("Key", bound=Hashable)
@@ -233,15 +233,14 @@ class TitleIndex(Generic[Key]):
     """Titles of cluster representatives, found again by the words that they share."""
 
     def __init__(self) -> None:
-        self._words: dict[Key, str] = {}
-        self._at: dict[Key, datetime] = {}
+        self._titles: dict[Key, tuple[Key, str, datetime]] = {}
         self._postings: defaultdict[str, list[Key]] = defaultdict(list)
         # The number of titles, rounded up to a power of two, so that weights can be kept by frequency.
         self._total = _FEWEST_TITLES
         self._weights: dict[int, float] = {}
 
     def __len__(self) -> int:
-        return len(self._words)
+        return len(self._titles)
 
     def add(self, key: Key, words: Sequence[str], at: datetime) -> None:
         """Add a representative's title (its ``title_words``), told at ``at``."""
@@ -249,13 +248,13 @@ class TitleIndex(Generic[Key]):
 
     def fill(self, titles: Iterable[tuple[Key, str, datetime]]) -> None:
         """Add many: key, the title's words joined by spaces (they are taken apart when needed), time."""
-        known, at_of, postings = self._words, self._at, self._postings
-        for key, words, at in titles:
+        known, postings = self._titles, self._postings
+        for title in titles:
+            key = title[0]
             if key in known:
                 self.discard(key)
-            known[key] = words
-            at_of[key] = at
-            for word in words.split():
+            known[key] = title
+            for word in title[1].split():
                 postings[word].append(key)
         while len(known) > self._total:
             self._total *= 2
@@ -263,9 +262,9 @@ class TitleIndex(Generic[Key]):
 
     def discard(self, key: Key) -> None:
         """Forget a title."""
-        self._at.pop(key, None)
-        for word in self._words.pop(key, "").split():
-            self._postings[word].remove(key)
+        if key in self._titles:
+            for word in self._titles.pop(key)[1].split():
+                self._postings[word].remove(key)
 
     def matches(self, words: Sequence[str], at: datetime, *, threshold: float = LINK) -> list[Match[Key]]:
         """Titles within 72 hours whose cosine is at least ``threshold``, the likest first."""
@@ -276,12 +275,16 @@ class TitleIndex(Generic[Key]):
         asked = weights.keys()
         numbers = {word for word in asked if word[0].isdigit()}
         found: list[Match[Key]] = []
-        for key in self._candidates(weights, norm * threshold * threshold):
-            theirs = self._words[key].split()
+        wanted = norm * threshold * threshold
+        for key in self._candidates(weights, wanted):
+            _, told, told_at = self._titles[key]
+            theirs = told.split()
             dot = sum(weights[word] for word in theirs if word in weights)
+            if dot < wanted or abs(told_at - at) > WINDOW:
+                continue
             their_norm = dot + sum(self._weight(word) for word in theirs if word not in weights)
             cosine = dot / math.sqrt(norm * their_norm)
-            if cosine < threshold or abs(self._at[key] - at) > WINDOW:
+            if cosine < threshold:
                 continue
             their_numbers = {word for word in theirs if word[0].isdigit()}
             if numbers and their_numbers and not numbers & their_numbers:
@@ -295,7 +298,7 @@ class TitleIndex(Generic[Key]):
 
         The commonest words, with the longest lists, are not looked up: what they could add is granted to
         everybody. Either so many are left out that one shared word of the rest is a reason to look, or so
-        few that it takes two; counting is some thirty times cheaper than looking.
+        few that it takes two; counting is some ten times cheaper than looking.
         """
         ordered = sorted(weights, key=weights.__getitem__, reverse=True)
         one = _without_commonest(ordered, weights, wanted)
