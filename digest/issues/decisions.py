@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from digest.errors import ArticleError, UnknownArticle
@@ -32,8 +32,16 @@ class Standing:
     label: str | None = None
 
 
-def standing_decisions(session: Session, *, at: datetime) -> dict[int, Standing]:
-    """What is decided at the moment ``at``, by article: later decisions and ended ones do not count."""
+def standing_decisions(session: Session, *, at: datetime, newest: int | None = None) -> dict[int, Standing]:
+    """What is decided, by article; what is over at the moment ``at`` does not count.
+
+    Looking back, ``newest`` is the last decision that was known then: rows are compared by number,
+    because the clocks of two commands need not agree. Otherwise everything decided so far counts.
+    """
+    ended = EditorialDecisionRow.ended_at
+    known = ended.is_(None) if newest is None else or_(ended.is_(None), ended > at)
+    if newest is not None:
+        known = and_(known, EditorialDecisionRow.id <= newest)
     found: dict[int, Standing] = {}
     rows = session.execute(
         select(
@@ -49,8 +57,7 @@ def standing_decisions(session: Session, *, at: datetime) -> dict[int, Standing]
             EditorialDecisionRow.label,
         )
         .where(
-            EditorialDecisionRow.at <= at,
-            or_(EditorialDecisionRow.ended_at.is_(None), EditorialDecisionRow.ended_at > at),
+            known,
             or_(EditorialDecisionRow.until.is_(None), EditorialDecisionRow.until > at),
         )
         .order_by(EditorialDecisionRow.id)

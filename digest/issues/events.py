@@ -20,10 +20,15 @@ def record(
 
 def warnings_of(session: Session, issue_id: int) -> tuple[str, ...]:
     """What the last build of the issue warned of."""
+    return tuple(last_build(session, issue_id).get("warnings", ()))
+
+
+def last_build(session: Session, issue_id: int) -> dict[str, Any]:
+    """What was noted when the issue was picked last; empty for one that no rule picked."""
     detail = session.scalar(
         select(IssueEventRow.detail)
         .where(IssueEventRow.issue_id == issue_id, IssueEventRow.action.in_(("built", "rebuilt")))
         .order_by(IssueEventRow.id.desc())
         .limit(1)
     )
-    return tuple(detail.get("warnings", ())) if detail else ()
+    return detail or {}

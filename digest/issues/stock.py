@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import String, and_, func, or_, select, true, type_coerce
+from sqlalchemy import String, and_, false, func, or_, select, true, type_coerce
 from sqlalchemy.orm import Session
 
 from digest.issues.decisions import Standing, standing_decisions
 from digest.models import (
     ArticleRow,
+    EditorialDecisionRow,
     IssueItemRow,
     IssueRow,
     IssueStatus,
@@ -25,7 +26,28 @@ from digest.models import (
 from digest.values import Access, ArticleKind, Candidate, Picture, Related
 
 PAGE = 2000
+_KINDS: tuple[type[ArticleRow | LedgerEntryRow | EditorialDecisionRow], ...] = (
+    ArticleRow,
+    LedgerEntryRow,
+    EditorialDecisionRow,
+)
 _FINISHED = (IssueStatus.SENT, IssueStatus.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """How far the database went when an issue was built: the newest row of each kind, by number, because
+    the clocks of two commands need not agree."""
+
+    article: int
+    ledger: int
+    decision: int
+
+
+def horizon(session: Session) -> Horizon:
+    """How far the database goes now."""
+    newest = (session.scalar(select(func.max(row.id))) or 0 for row in _KINDS)
+    return Horizon(*newest)
 
 
 def load_candidates(
@@ -35,16 +57,16 @@ def load_candidates(
     since: datetime,
     now: datetime,
     own_issue: int | None = None,
-    as_of: bool = False,
+    as_of: Horizon | None = None,
 ) -> list[Candidate]:
     """Every article published after ``since`` or pinned, as the rules see it at ``now``.
 
     Withdrawn articles are none. What the ledger says of ``own_issue`` does not count, so that an
-    issue can be picked anew or explained. ``as_of`` leaves out what came in and what was printed after
-    ``now`` (only to explain: a build never overlooks the ledger). Without summary, picture, authors and
+    issue can be picked anew or explained. ``as_of`` leaves out what came in, was decided and was printed
+    after it (only to explain: a build never overlooks the ledger). Without summary, picture, authors and
     body: 50,000 of these must be read in under two seconds.
     """
-    standing = standing_decisions(session, at=now)
+    standing = standing_decisions(session, at=now, newest=as_of.decision if as_of else None)
     pinned = [article for article, decision in standing.items() if decision.pin_slot]
     # On SQLite times and texts come as they are stored, so that each is decoded once and by the quickest
     # way; PostgreSQL's driver has decoded them already.
@@ -89,13 +111,13 @@ def load_candidates(
                 LedgerEntryRow.ledger == ledger,
                 LedgerEntryRow.story_id == ArticleRow.story_id,
                 LedgerEntryRow.issue_id != (own_issue or 0),
-                LedgerEntryRow.at <= now if as_of else true(),
+                LedgerEntryRow.id <= as_of.ledger if as_of else true(),
             ),
         )
         .where(
             or_(ArticleRow.published_at > since, ArticleRow.id.in_(pinned)),
-            or_(ArticleRow.withdrawn_at.is_(None), ArticleRow.withdrawn_at > now),
-            ArticleRow.first_seen_at <= now if as_of else true(),
+            or_(ArticleRow.withdrawn_at.is_(None), ArticleRow.withdrawn_at > now if as_of else false()),
+            ArticleRow.id <= as_of.article if as_of else true(),
         )
         .order_by(ArticleRow.id),
         execution_options={"yield_per": PAGE},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,7 @@ from digest.issues.events import record, warnings_of
 from digest.issues.items import load_items
 from digest.issues.ledger import reserve
 from digest.issues.lifecycle import must_be_unsent
-from digest.issues.stock import load_candidates, load_printables, oldest_article
+from digest.issues.stock import Horizon, horizon, load_candidates, load_printables, oldest_article
 from digest.issues.storing import (
     last_built_at,
     live_issue,
@@ -199,6 +199,7 @@ class _Build:
             row.approved_at, row.approved_by = None, ""
         session.add(row)
         session.flush()
+        reached = horizon(session)
         replace_items(session, row.id, picked.items, now=self._now)
         again = stories_of(item for item in picked.items if item.updated)
         reserve(session, row, stories_of(picked.items), now=self._now, again=again)
@@ -209,6 +210,7 @@ class _Build:
             now=self._now,
             actor=self._actor,
             candidates=len(picked.page.judged),
+            horizon=asdict(reached),
             warnings=list(picked.warnings),
         )
         days = [day for day in carrying.take(session, row.edition) if day != row.date.isoformat()]
@@ -252,7 +254,7 @@ def pick_for(
     existing: IssueRow | None,
     *,
     now: datetime,
-    as_of: bool = False,
+    as_of: Horizon | None = None,
     hold_all: bool = False,
 ) -> tuple[Page, list[Item]]:
     """What the rules pick at ``now`` beside the items that are held in the ``existing`` issue (those that

@@ -9,8 +9,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session, sessionmaker
 
+from digest.issues.events import last_build
 from digest.issues.finding import issue_row
 from digest.issues.items import load_items
+from digest.issues.stock import Horizon
 from digest.models import IssueRow
 from digest.picking.judging import Judged
 from digest.pipeline.build import pick_for
@@ -64,7 +66,9 @@ def explain_issue(sessions: sessionmaker[Session], settings: Settings, issue_id:
         row = issue_row(session, issue_id)
         edition = settings.edition(row.edition)
         rules = rules_of(settings, edition)
-        page, _ = pick_for(session, edition, rules, row, now=row.built_at, as_of=True)
+        noted = last_build(session, row.id).get("horizon")
+        reached = Horizon(**noted) if noted else None
+        page, _ = pick_for(session, edition, rules, row, now=row.built_at, as_of=reached)
         printed = {item.article_id: item for item in load_items(session, row.id)}
         dropped = {item.article_id: item for item in load_items(session, row.id, dropped=True)}
         return _sorted([_of_issue(one, printed, dropped, row) for one in page.judged])

@@ -1,0 +1,117 @@
+"""The desk on the command line: shapes, exit codes, one clear line for what is wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Runner
+from tests.issues.conftest import NEWSLETTER
+
+STORY = """---
+title: {title}
+date: 2026-03-10T0{hour}:00:00+04:00
+categories: [World]
+---
+{text}
+"""
+STORIES = {
+    "Old whale": "A whale that fishermen have known for forty years came back to the bay at dawn.",
+    "Blue boat": "The ferry company bought its first electric vessel from a yard in the far north.",
+    "Red crane": "Workers took down the last crane of the old quay after a night of strong wind and rain.",
+    "Tall ship": "Cadets from nine nations climbed the masts while thousands watched from the promenade.",
+}
+ISSUE_KEYS = set(
+    "id edition date number subject preheader status lead sections dont_miss top sponsor corrections "
+    "bottom".split()
+)
+ITEM_KEYS = set("item article kind headline teaser url image label published_at reading_minutes also".split())
+ARTICLE_KEYS = set(
+    "id story title url teaser section published_at source kind label image reading_minutes state "
+    "pinned".split()
+)
+NOW = "2026-03-10T09:00+04:00"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A newsletter whose only source is a folder of four stories, fetched."""
+    made = tmp_path_factory.mktemp("newsletter")
+    stories = made / "stories"
+    stories.mkdir()
+    for hour, (title, text) in enumerate(STORIES.items(), start=1):
+        page = STORY.format(title=title, hour=hour, text=text)
+        (stories / f"{hour}.md").write_text(page, encoding="utf-8")
+    head, _, sections = NEWSLETTER.partition("[[sources]]")
+    local = (
+        '[[sources]]\nname = "desk"\nurl = "stories"\n\n[[sections]]' + sections.partition("[[sections]]")[2]
+    )
+    (made / "newsletter.toml").write_text(head + local, encoding="utf-8")
+    assert digest(made, "fetch").returncode == 0
+    return made
+
+
+def digest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return Runner.run("--now", NOW, *arguments, cwd=folder)
+
+
+def shown(folder: Path, *arguments: str) -> Any:
+    done = digest(folder, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_an_issue_is_built_edited_and_explained(folder: Path) -> None:
+    built = shown(folder, "issue", "build", "daily")
+    assert set(built) >= ISSUE_KEYS
+    assert set(built["lead"]) >= ITEM_KEYS
+    assert built["lead"]["headline"] == "Tall ship"
+    assert shown(folder, "issue", "build", "daily") == built
+    assert shown(folder, "issue", "show", "daily@latest") == built
+    moved = shown(folder, "issue", "move", "1", str(built["sections"][0]["items"][0]["item"]), "--to", "lead")
+    assert moved["lead"]["headline"] == "Red crane"
+    told = shown(folder, "issue", "explain", "daily@2026-03-10")
+    assert set(told[0]) >= {
+        "article",
+        "story",
+        "title",
+        "decision",
+        "reason",
+        "score",
+        "factors",
+        "duplicate_of",
+    }
+    assert [one["id"] for one in shown(folder, "issue", "list")] == [1]
+    stock = shown(folder, "articles", "list", "--state", "reserved", "--limit", "1")
+    assert set(stock[0]) == ARTICLE_KEYS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "line"),
+    [
+        (("issue", "build", "weekly"), 2, "there is no edition 'weekly' — known: daily"),
+        (("issue", "build", "daily", "--date", "2026-13-01"), 2, "2026-13-01"),
+        (
+            ("issue", "build", "daily", "--extra", "--dry-run", "--date", "2026-03-11"),
+            3,
+            "has 0 stories; it needs 1",
+        ),
+        (("issue", "show", "nothing"), 1, "'nothing' names no issue"),
+        (("issue", "edit", "1"), 2, "--subject"),
+        (("articles", "pin", "99"), 1, "there is no article 99"),
+        (("articles", "list", "--section", "wrld"), 2, "did you mean 'world'?"),
+    ],
+)
+def test_what_is_wrong_is_one_clear_line(
+    folder: Path, arguments: tuple[str, ...], code: int, line: str
+) -> None:
+    digest(folder, "issue", "build", "daily")
+    done = digest(folder, *arguments)
+    assert done.returncode == code
+    assert line in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
