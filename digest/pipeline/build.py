@@ -31,6 +31,7 @@ from digest.picking.page import Page, pick_page
 from digest.picking.printing import print_items
 from digest.picking.rules import LONGEST_WINDOW, MORE, Rules, window
 from digest.picking.subject import Occasion, preheader_of, subject_of
+from digest.picking.teasers import lint
 from digest.pipeline.edition_rules import rules_of
 from digest.settings import EditionSettings, Settings
 from digest.values import Item, ItemKind, Slot
@@ -158,7 +159,7 @@ class _Build:
         items = print_items(
             page.picks, printables, rules.teasers, sources={s.name: s for s in self._settings.file.sources}
         )
-        return Picked(page, (*held, *items), (*page.warnings, *self._silent_sections(page)))
+        return Picked(page, (*held, *items), (*page.warnings, *self._silent_sections(page), *_flaws(items)))
 
     def _require_enough(self, items: Sequence[Item], *, least: int) -> None:
         stories = sum(
@@ -231,6 +232,15 @@ class _Build:
             for section in self._edition.sections
             if section.key not in fresh
         ]
+
+
+def _flaws(items: Sequence[Item]) -> list[str]:
+    """One line for each teaser that an editor would change."""
+    return [
+        f"{item.headline[:60]!r} (article {item.article_id}): {flaw.message}"
+        for item in items
+        for flaw in lint(item.teaser, item.headline)
+    ]
 
 
 def describe(session: Session, edition: EditionSettings, row: IssueRow, items: Sequence[Item]) -> None:
