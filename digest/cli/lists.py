@@ -165,6 +165,7 @@ def reconfirm(
     state.confirm(f"Ask {number} people again, and mail them nothing else until they answer?", yes=yes)
     with state.progress() as progress:
         asked = reconfirm(
+            state.app.readers,
             state.app.sessions,
             state.settings,
             list_id,

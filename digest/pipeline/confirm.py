@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, sessionmaker
 
+from digest.errors import ConfigError
 from digest.models import DeliveryStatus, NoticeKind, NoticeRow
 from digest.settings import Settings
 from digest.values import Progress
@@ -36,8 +37,14 @@ def after_joining(session: Session, settings: Settings, joined: Joined, *, now: 
     """Enqueue what follows an attempt to join: a confirm notice, a welcome, or nothing.
 
     :returns: whether a notice was enqueued; a second confirm notice within a day is not.
+    :raises ConfigError: a confirm notice is due, and there is no public URL for its link.
     """
     if joined.outcome is JoinOutcome.PENDING:
+        if not settings.public_url:
+            raise ConfigError(
+                "a confirm notice needs a link to confirm by",
+                remedy="set DIGEST_PUBLIC_URL in .env, or give --confirmed if they have agreed",
+            )
         return ask_to_confirm(session, settings, joined.subscription_id, now=now)
     if joined.outcome is JoinOutcome.CONFIRMED:
         return welcome(session, settings, joined.subscription_id, now=now)
@@ -82,6 +89,7 @@ def confirm_by_link(
 
 
 def reconfirm(
+    readers: sessionmaker[Session],
     sessions: sessionmaker[Session],
     settings: Settings,
     list_id: int,
@@ -94,12 +102,13 @@ def reconfirm(
 
     In batches, each a transaction; interrupted, it goes on with those who are still confirmed.
 
+    :param readers: sessions that only read; on SQLite one that writes would block its own batches.
     :returns: how many were asked.
     """
     asked = 0
     how = How(ConsentMethod.COMMAND, note="re-permission")
     progress.start(TASK)
-    with sessions() as reader:
+    with readers() as reader:
         for batch in recipients(reader, audience(list_id, segment=segment), batch=_BATCH):
             reader.rollback()  # nothing is held open while the batch is written
             with sessions.begin() as session:
