@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
     from digest.pipeline.doctor import World
     from digest.pipeline.reading import ReaderDesk
     from digest.pipeline.run import Steps
+    from digest.pipeline.signing_up import SignUpDesk
     from digest.settings import Settings
     from digest.sources.http import Fetcher
     from digest.values import Progress, Transport
     from subscribers.tokens import TokenSigner
+
+logger = logging.getLogger("digest.app")
 
 
 class App:
@@ -114,11 +118,18 @@ class App:
         return check_public_address(self.settings, self.signer, post)
 
     def examiner(self) -> Callable[[int], None]:
-        """Raises ``PreflightFailed`` for an issue that must not be sent."""
-        from digest.pipeline.examine_issue import examine_issue, require_sound
+        """Looks at an issue's links, then raises ``PreflightFailed`` if it must not be sent.
+
+        A dead story is dropped or swapped by the edition's policy; the issue goes out without it.
+        """
+        from digest.pipeline.correct import recheck_issue
+        from digest.pipeline.examine_issue import ask_through, examine_issue, require_sound
 
         def examine(issue_id: int) -> None:
             now = self.clock.now()
+            recheck = recheck_issue(self.sessions, self.settings, issue_id, ask_through(self.http()), now=now)
+            for note in (*recheck.dead, *recheck.renamed):
+                logger.warning("issue %s: %s: %s", issue_id, note.headline, note.message)
             require_sound(examine_issue(self.readers, self.settings, issue_id, self.signer, now=now))
             self.examine_public_address()
 
@@ -212,8 +223,17 @@ class App:
 
         return ReaderDesk(self.sessions, self.readers, self.settings, self.signer)
 
+    @cached_property
+    def sign_ups(self) -> SignUpDesk:
+        """What strangers ask for on the sign-up page. Raises ``ConfigError`` without keys."""
+        from digest.pipeline.signing_up import SignUpDesk
+
+        return SignUpDesk(self.sessions, self.readers, self.settings)
+
     def close(self) -> None:
         """Give connections back."""
+        if "sign_ups" in self.__dict__:
+            self.sign_ups.close()
         if "fetcher" in self.__dict__:
             self.fetcher.close()
         if "bare_engine" in self.__dict__:

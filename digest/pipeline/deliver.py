@@ -185,7 +185,7 @@ def audience_of(session: Session, row: IssueRow, edition: EditionSettings) -> Se
             DeliveryRow.subscriber_id.is_not(None),
         ]
         if row.corrects_rendition_id is not None:
-            got.append(DeliveryRow.rendition_id == row.corrects_rendition_id)
+            got.append(DeliveryRow.rendition_id <= row.corrects_rendition_id)  # and every wrong one before it
         only = select(DeliveryRow.subscriber_id).where(*got)  # type: ignore[assignment]
     return audience(find_list(session, row.list_name).id, segment=segment, only=only)
 

@@ -102,7 +102,7 @@ def _item(desk: _Desk) -> str:
     edit.edit_item(
         desk.app.sessions, desk.issue_id, desk.item, now=desk.now, actor=desk.actor, version=desk.version,
         headline=desk.text("headline"), teaser=desk.text("teaser"),
-        url=desk.text("url"), label=desk.text("label"),
+        url=desk.text("url"), label=desk.text("label"), settings=desk.app.settings,
     )  # fmt: skip
     return "The story's words are kept."
 
@@ -135,8 +135,9 @@ def _put(desk: _Desk, to: str) -> None:
 def _drop(desk: _Desk) -> str:
     item, _ = desk.found()
     edit.drop_item(
-        desk.app.sessions, desk.issue_id, desk.item, now=desk.now, actor=desk.actor, version=desk.version
-    )
+        desk.app.sessions, desk.issue_id, desk.item, now=desk.now, actor=desk.actor, version=desk.version,
+        settings=desk.app.settings,
+    )  # fmt: skip
     return f"Dropped: {item.headline or item.kind.value}."
 
 

@@ -12,6 +12,8 @@ from digest.rendering.scripts import direction_of, direction_of_text, script_of,
 from digest.rendering.words import Words
 from digest.values import Access, ArticleKind, Draft, Item, ItemKind, Slot
 
+MORE = "more"  # the section for what is left over: it is no department that stories are "from"
+
 
 @dataclass(frozen=True, slots=True)
 class LinkView:
@@ -192,7 +194,7 @@ class ViewMaker:
         return SectionView(
             key=key,
             name=name,
-            title=self._words.text("Latest from {name}", name=name),
+            title=name if key == MORE else self._words.text("Latest from {name}", name=name),
             layout=heading.layout if heading.layout in {"cards", "list", "compact", "opinion"} else "cards",
             items=items,
             count=sum(item.number > 0 for item in items),
