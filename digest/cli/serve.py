@@ -27,7 +27,7 @@ def serve(
     state = state_of(ctx)
     web = state.settings.file.web
     app = state.app
-    pages = public_pages(state.settings, app.reader_desk(), app.readers, state.clock)
+    pages = public_pages(state.settings, app.reader_desk(), app.sign_ups, app.readers, state.clock)
     with serving(pages, host=host or web.host, port=web.port if port is None else port) as url:
         state.emit(
             json, {"url": url}, lambda out: out.print(f"Serving {url} — Ctrl-C ends it.", markup=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -130,7 +130,10 @@ def notice_composer(readers: sessionmaker[Session], settings: Settings, signer: 
         notice = claim.notice
         if notice is None:
             raise ValueError(f"claim {claim.id} is no notice")
-        context = {**notice.context, **_links(settings, claim.recipient.subscription_id, signer, date)}
+        context = {
+            **notice.context,
+            **_links(settings, claim.recipient.subscription_id, signer, date, notice.context),
+        }
         rendered = render_notice(notice.kind, claim.recipient.language, context, settings)
         return compose_notice(
             subject=rendered.subject,
@@ -148,13 +151,21 @@ def notice_composer(readers: sessionmaker[Session], settings: Settings, signer: 
     return compose
 
 
-def _links(settings: Settings, subscription_id: int, signer: TokenSigner, date: datetime) -> dict[str, str]:
+def _links(
+    settings: Settings,
+    subscription_id: int,
+    signer: TokenSigner,
+    date: datetime,
+    context: Mapping[str, object],
+) -> dict[str, str]:
     """The links of one person; they are made here, so that no row stores a token."""
     if not subscription_id or not settings.public_url:
         return {}
     url = settings.public_url
+    also = context.get("also")
+    ids = [subscription_id, *(int(one) for one in (also if isinstance(also, list) else ()))]
     return {
-        "confirm_url": f"{url}/c/{signer.sign(Purpose.CONFIRM, subscription_id, issued_at=date)}",
+        "confirm_url": f"{url}/c/{signer.sign(Purpose.CONFIRM, *ids, issued_at=date)}",
         "preferences_url": f"{url}/p/{signer.sign(Purpose.PREFERENCES, subscription_id)}",
         "unsubscribe_url": f"{url}/u/{signer.sign(Purpose.UNSUBSCRIBE, subscription_id)}",
     }

@@ -6,6 +6,7 @@ and the command line share this.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, select
@@ -58,13 +59,17 @@ def ask_to_confirm(
     *,
     now: datetime,
     kind: NoticeKind = NoticeKind.CONFIRM,
+    also: Sequence[int] = (),
 ) -> bool:
     """Enqueue a confirm (or re-permission) notice unless one went to this person within a day or
-    three within thirty."""
+    three within thirty.
+
+    :param also: further subscriptions of the same person that the one click confirms.
+    """
     found = _subscription(session, subscription_id)
     if found is None or not may_notify(session, found[0].subscriber_id, now=now):
         return False
-    _enqueue(session, settings, kind, *found, now=now)
+    _enqueue(session, settings, kind, *found, now=now, also=also)
     record_notice(session, subscription_id, now=now, how=How(ConsentMethod.NOTICE, note=kind.value))
     return True
 
@@ -145,12 +150,17 @@ def _enqueue(
     mailing_list: MailingListRow,
     *,
     now: datetime,
+    also: Sequence[int] = (),
 ) -> bool:
     once = "" if kind is NoticeKind.WELCOME else f":{now:%Y-%m-%dT%H:%M}"
     key = f"{kind.value}:{subscription.id}{once}"
     if session.scalar(select(NoticeRow.id).where(NoticeRow.dedupe_key == key)) is not None:
         return False
-    context: dict[str, object] = {"list": mailing_list.title or mailing_list.name}
+    others = [other for other in (_subscription(session, one) for one in also) if other is not None]
+    titles = [one.title or one.name for one in (mailing_list, *(other[2] for other in others))]
+    context: dict[str, object] = {"list": ", ".join(titles)}
+    if others:
+        context["also"] = [other[0].id for other in others]
     edition = _edition_of(settings, mailing_list.name)
     if edition is not None:
         context["edition"] = edition

@@ -108,10 +108,12 @@ class ReaderDesk:
         self, token: str, *, now: datetime, ip: str = "", wording: str = ""
     ) -> tuple[ConfirmOutcome, Standing]:
         """Confirm a pending subscription, within seven days of the notice."""
-        subscription_id = self._verify(Purpose.CONFIRM, token, now)
+        subscription_id, *also = self._ids(Purpose.CONFIRM, token, now)
         how = How(ConsentMethod.FORM, ip=ip, wording=wording)
         with self._sessions.begin() as session:
             outcome = confirm_by_link(session, self._settings, subscription_id, how=how, now=now)
+            for other in also:  # one notice asked for several lists
+                confirm_by_link(session, self._settings, other, how=how, now=now)
             return outcome, self._standing(session, subscription_id)
 
     def choose(
@@ -140,11 +142,13 @@ class ReaderDesk:
         return found
 
     def _verify(self, purpose: Purpose, token: str, now: datetime) -> int:
+        return self._ids(purpose, token, now)[0]
+
+    def _ids(self, purpose: Purpose, token: str, now: datetime) -> tuple[int, ...]:
         dated = purpose is Purpose.CONFIRM
-        ids = self._signer.verify(
+        return self._signer.verify(
             purpose, token, now=now if dated else None, max_age=CONFIRM_MAX_AGE if dated else None
         )
-        return ids[0]
 
     def _standing(self, session: Session, subscription_id: int) -> Standing:
         newsletter = self._settings.file.newsletter

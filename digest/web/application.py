@@ -18,6 +18,7 @@ from digest.rendering.words import words_of
 from digest.web.archive import ArchivePages
 from digest.web.pages import PROTECTION, Page, show
 from digest.web.reader import ReaderPages
+from digest.web.signup import SignUpPages
 from subscribers.errors import SubscriberError, TokenError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from digest.clock import Clock
     from digest.pipeline.reading import ReaderDesk
+    from digest.pipeline.signing_up import SignUpDesk
     from digest.settings import Settings
 
 LONGEST_BODY = 64 * 1024  # bytes; a form of ours has less than one kilobyte
@@ -33,11 +35,16 @@ LONGEST_PATH = 2048
 
 
 def public_pages(
-    settings: Settings, desk: ReaderDesk, readers: sessionmaker[Session], clock: Clock
+    settings: Settings,
+    desk: ReaderDesk,
+    sign_ups: SignUpDesk,
+    readers: sessionmaker[Session],
+    clock: Clock,
 ) -> Starlette:
     """The application; ``readers`` are sessions that only read."""
     reader = ReaderPages(settings, desk, clock)
     archive = ArchivePages(settings, readers)
+    sign_up = SignUpPages(settings, sign_ups, clock)
 
     def alive(_request: Request) -> Response:
         return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
@@ -55,6 +62,9 @@ def public_pages(
         Route("/c/{token}", _with_form(reader.confirm), methods=["POST"]),
         Route("/p/{token}", reader.preferences, methods=["GET"]),
         Route("/p/{token}", _with_form(reader.choose), methods=["POST"]),
+        Route("/subscribe", sign_up.form, methods=["GET"]),
+        Route("/subscribe", _with_form_or_json(sign_up.take_form, sign_up.take_json), methods=["POST"]),
+        Route("/subscribe", sign_up.preflight, methods=["OPTIONS"]),
         Route("/archive", archive.index, methods=["GET"]),
         Route("/archive/{edition}/{day}", archive.issue, methods=["GET"]),
         Route("/healthz", alive, methods=["GET"]),
@@ -102,20 +112,40 @@ def public_pages(
     return application
 
 
-def _with_form(
-    action: Callable[[Request, dict[str, list[str]]], Response],
-) -> Callable[[Request], Awaitable[Response]]:
+Act = Callable[[Request, dict[str, list[str]]], Response]
+
+
+def _with_form(action: Act) -> Callable[[Request], Awaitable[Response]]:
     """Read a form within the limit, then act in a thread."""
 
     async def endpoint(request: Request) -> Response:
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > LONGEST_BODY:
-                raise HTTPException(413)
-        return await run_in_threadpool(action, request, _fields(request, bytes(body)))
+        body = await _body(request)
+        return await run_in_threadpool(action, request, _fields(request, body))
 
     return endpoint
+
+
+def _with_form_or_json(
+    action: Act, json_action: Callable[[Request, bytes], Response]
+) -> Callable[[Request], Awaitable[Response]]:
+    """The same for an address that programs use as well."""
+
+    async def endpoint(request: Request) -> Response:
+        body = await _body(request)
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
+            return await run_in_threadpool(json_action, request, body)
+        return await run_in_threadpool(action, request, _fields(request, body))
+
+    return endpoint
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LONGEST_BODY:
+            raise HTTPException(413)
+    return bytes(body)
 
 
 def _fields(request: Request, body: bytes) -> dict[str, list[str]]:

@@ -26,7 +26,7 @@ PRIVATE = {"Cache-Control": "no-store"}
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a form; ``kind`` is text, check or hidden."""
+    """A field of a form; ``kind`` is text, email, check, hidden or trap (which people do not see)."""
 
     name: str
     value: str = ""

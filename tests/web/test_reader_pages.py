@@ -2,75 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select
-from starlette.testclient import TestClient
 
-from digest.clock import StoppedClock
-from digest.pipeline.reading import ReaderDesk
-from digest.settings import load
-from digest.web import public_pages
 from subscribers.addresses import parse_address
-from subscribers.database import reading, session_factory
-from subscribers.membership import How, erase_person, subscribe
-from subscribers.membership.lists import create_list
-from subscribers.models import ConsentEventRow, ConsentMethod, OptIn, SubscriptionRow
-from subscribers.suppression import SuppressionKey
+from subscribers.membership import How, erase_person
+from subscribers.models import ConsentEventRow, ConsentMethod, OptIn
 from subscribers.tokens import Purpose, TokenSigner
+from tests.web.site import KEY, NOW, Site
 
-NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
-KEY = SuppressionKey(b"a suppression key of the tests")
-SIGNER = TokenSigner([b"a token key of the tests, newest", b"an older token key of the tests"])
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
-
-
-class Site:
-    """A newsletter with one reader, its pages, and its clock."""
-
-    def __init__(self, engine: Engine, folder: Path, optin: OptIn = OptIn.SINGLE) -> None:
-        (folder / "newsletter.toml").write_text(
-            '[newsletter]\nname = "Harbour <b>"\nurl = "https://harbour.example"\n'
-            'sender = "d@harbour.example"\n'
-            '[[sections]]\nname = "City"\n[[sections]]\nname = "Sport"\n[editions.daily]\n'
-        )
-        self.sessions = session_factory(engine)
-        self.clock = StoppedClock(NOW)
-        with self.sessions.begin() as session:
-            mailing_list = create_list(session, "daily", now=NOW, title="The Daily", optin=optin)
-            other = create_list(session, "weekly", now=NOW, title="The Weekly")
-            ada = parse_address("ada@readers.example")
-            how = How(ConsentMethod.COMMAND)
-            self.subscription = subscribe(
-                session, ada, mailing_list, KEY, now=NOW, how=how, name="Ada"
-            ).subscription_id
-            self.other = subscribe(session, ada, other, KEY, now=NOW, how=how).subscription_id
-        settings = load(folder)
-        readers = session_factory(reading(engine))
-        desk = ReaderDesk(self.sessions, readers, settings, SIGNER)
-        self.client = TestClient(public_pages(settings, desk, readers, self.clock))
-
-    def token(self, purpose: Purpose, signer: TokenSigner = SIGNER) -> str:
-        dated = NOW if purpose is Purpose.CONFIRM else None
-        return signer.sign(purpose, self.subscription, issued_at=dated)
-
-    def standing(self, subscription_id: int | None = None) -> str:
-        with self.sessions() as session:
-            return str(session.get_one(SubscriptionRow, subscription_id or self.subscription).status)
-
-    def sections(self) -> list[str] | None:
-        with self.sessions() as session:
-            return session.get_one(SubscriptionRow, self.subscription).sections
-
-
-@pytest.fixture
-def site(engine: Engine, tmp_path: Path) -> Iterator[Site]:
-    made = Site(engine, tmp_path)
-    yield made
-    made.client.close()
 
 
 def test_one_click_unsubscribes_without_cookie_or_redirect_and_again_answers_200(site: Site) -> None:
@@ -160,7 +104,7 @@ def test_confirming_needs_the_button_and_works_for_seven_days(engine: Engine, tm
     assert site.standing() == "confirmed"
     site.clock.advance(timedelta(days=8))
     assert site.client.post(url).status_code == 404
-    site.client.close()
+    site.close()
 
 
 def test_preferences_choose_sections_and_all_of_them_is_all_to_come(site: Site) -> None:
