@@ -37,7 +37,7 @@ def chosen_segment(session: Session, name: str) -> ColumnElement[bool] | None:
     return parse_segment(find_segment(session, name).expression) if name else None
 
 
-def _names(of: Callable[[Session], list[str]], incomplete: str) -> list[str]:
+def _names(ctx: typer.Context, of: Callable[[Session], list[str]], incomplete: str) -> list[str]:
     """Names for the shell; whatever is wrong, it is no moment to complain."""
     try:
         from sqlalchemy.orm import Session
@@ -45,7 +45,7 @@ def _names(of: Callable[[Session], list[str]], incomplete: str) -> list[str]:
         from digest.settings import find_folder, load
         from subscribers.database import open_engine, reading
 
-        named = os.environ.get("DIGEST_DIR")
+        named = ctx.find_root().params.get("folder") or os.environ.get("DIGEST_DIR")
         settings = load(Path(named) if named else find_folder(Path.cwd()))
         engine = open_engine(settings.database_url)
         with Session(reading(engine)) as session:
@@ -56,18 +56,18 @@ def _names(of: Callable[[Session], list[str]], incomplete: str) -> list[str]:
     return [name for name in found if name.startswith(incomplete)]
 
 
-def complete_list(incomplete: str) -> list[str]:
+def complete_list(ctx: typer.Context, incomplete: str) -> list[str]:
     """The names of lists that begin so."""
     from subscribers.membership.lists import list_names
 
-    return _names(list_names, incomplete)
+    return _names(ctx, list_names, incomplete)
 
 
-def complete_segment(incomplete: str) -> list[str]:
+def complete_segment(ctx: typer.Context, incomplete: str) -> list[str]:
     """The names of segments that begin so."""
     from subscribers.segments import all_segments
 
-    return _names(lambda session: [segment.name for segment in all_segments(session)], incomplete)
+    return _names(ctx, lambda session: [segment.name for segment in all_segments(session)], incomplete)
 
 
 def pairs(values: list[str] | None, what: str) -> dict[str, str]:

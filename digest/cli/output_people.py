@@ -126,7 +126,6 @@ def confirm_line(whole: WholeStory, outcome: ConfirmOutcome, list_name: str) -> 
     words = {
         "confirmed": f"is confirmed on {list_name}",
         "already": f"was confirmed on {list_name} already",
-        "gone": f"left {list_name}; `digest subscribers add` puts them on it again if they ask for it",
     }
     return f"{whole.story.address} {words[outcome.value]}"
 

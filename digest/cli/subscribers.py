@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.choosing import ListName, SegmentName, chosen_list, chosen_segment, pairs
-from digest.cli.context import Json, Limit, State, Yes, state_of
+from digest.cli.context import Json, Limit, State, state_of
 from digest.cli.subscribers_files import export_command, import_command
+from digest.cli.subscribers_rights import erase, suppress, unsuppress
 
 if TYPE_CHECKING:
     from subscribers.suppression import SuppressionKey
@@ -19,9 +20,6 @@ app.command("import")(import_command)
 app.command("export")(export_command)
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The person's address.")]
-EmailOrDomain = Annotated[
-    str, typer.Argument(metavar="EMAIL|@DOMAIN", help="An address, or @ and a domain (not its subdomains).")
-]
 Name = Annotated[str | None, typer.Option("--name", help="What the person is called.")]
 Language = Annotated[str | None, typer.Option("--language", metavar="TAG", help="Such as en or pt-BR.")]
 Timezone = Annotated[str | None, typer.Option("--timezone", metavar="ZONE", help="Such as Asia/Dubai.")]
@@ -32,7 +30,6 @@ Sections = Annotated[
     list[str] | None,
     typer.Option("--section", metavar="KEY", help="Only these sections; repeat the option."),
 ]
-Reason = Annotated[str, typer.Option("--reason", metavar="R", help="Why; the ledger keeps it.")]
 
 
 class Status(StrEnum):
@@ -231,11 +228,14 @@ def confirm(ctx: typer.Context, email: Email, list_name: ListName = "", json: Js
         outcome = confirm_by_link(
             session, state.settings, subscription.id, how=BY_COMMAND, now=state.clock.now()
         )
+        if outcome is ConfirmOutcome.GONE:
+            raise UnknownSubscriber(
+                f"{person.address} left {mailing_list.name}",
+                remedy="`digest subscribers add` puts them on it again if they ask for it",
+            )
         whole = tell_whole_story(session, email, _key(state))
     line = confirm_line(whole, outcome, mailing_list.name)
     state.emit(json, person_payload(whole), lambda out: out.print(line, markup=False))
-    if outcome is ConfirmOutcome.GONE:
-        raise typer.Exit(1)
 
 
 @app.command()
@@ -278,89 +278,8 @@ def unsubscribe(
     state.emit(json, person_payload(whole), lambda out: out.print(line, markup=False))
 
 
-@app.command()
-def erase(ctx: typer.Context, email: Email, yes: Yes = False, json: Json = False) -> None:
-    """Remove everything about a person but a keyed hash, which keeps the address from being mailed again.
-
-    Rewrites the database, so that nothing can be found in its files either.
-
-    Example: digest subscribers erase ann@example.org --yes
-    """
-    from subscribers.addresses import parse_address
-    from subscribers.membership import BY_COMMAND, erase_person, forget_traces
-
-    state = state_of(ctx)
-    address = parse_address(email)
-    state.confirm(f"Erase {address.address} for ever?", yes=yes)
-    with state.app.sessions.begin() as session:
-        known = erase_person(session, address, _key(state), now=state.clock.now(), how=BY_COMMAND)
-    try:
-        forget_traces(state.app.engine)
-        clean = True
-    except Exception as error:  # noqa: BLE001 - the person is erased; only the traces are left for later
-        clean = False
-        state.err.print(f"erased, but the files were not rewritten: {error}", markup=False)
-    words = "is erased" if known else "was not known; its hash is kept, so that no import brings it in"
-    state.emit(
-        json,
-        {"erased": known, "suppressed": True, "files_rewritten": clean},
-        lambda out: out.print(f"the address {words}", markup=False),
-    )
-
-
-@app.command()
-def suppress(ctx: typer.Context, what: EmailOrDomain, reason: Reason, json: Json = False) -> None:
-    """Never mail an address or a whole domain, however it comes back.
-
-    Example: digest subscribers suppress @example.org --reason "asked by their postmaster"
-    """
-    from subscribers.addresses import redact
-    from subscribers.models import ConsentMethod, SuppressionCause
-    from subscribers.suppression import Subject, suppress
-
-    state = state_of(ctx)
-    subject = Subject.parse(what)
-    with state.app.sessions.begin() as session:
-        changed = suppress(
-            session,
-            subject,
-            _key(state),
-            cause=SuppressionCause.DESK,
-            reason=redact(reason),
-            method=ConsentMethod.COMMAND,
-            now=state.clock.now(),
-        )
-    words = "is suppressed" if changed else "was suppressed already"
-    payload = {"subject": what, "suppressed": True, "changed": changed}
-    state.emit(json, payload, lambda out: out.print(f"{what} {words}", markup=False))
-
-
-@app.command()
-def unsuppress(ctx: typer.Context, what: EmailOrDomain, reason: Reason, json: Json = False) -> None:
-    """Lift a suppression; the ledger keeps the reason.
-
-    Example: digest subscribers unsuppress ann@example.org --reason "wrote to us on Monday"
-    """
-    from digest.errors import ConfigError
-    from subscribers.addresses import redact
-    from subscribers.models import ConsentMethod
-    from subscribers.suppression import Subject, unsuppress
-
-    state = state_of(ctx)
-    if not reason.strip():
-        raise ConfigError("lifting a suppression needs a reason", remedy='--reason "…"')
-    with state.app.sessions.begin() as session:
-        changed = unsuppress(
-            session,
-            Subject.parse(what),
-            _key(state),
-            reason=redact(reason),
-            method=ConsentMethod.COMMAND,
-            now=state.clock.now(),
-        )
-    words = "is suppressed no more" if changed else "was not suppressed"
-    payload = {"subject": what, "suppressed": False, "changed": changed}
-    state.emit(json, payload, lambda out: out.print(f"{what} {words}", markup=False))
+for command in (erase, suppress, unsuppress):
+    app.command()(command)
 
 
 @app.command()

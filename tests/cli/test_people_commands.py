@@ -1,0 +1,373 @@
+"""People, lists and segments at the command line: every command, its JSON, its words, its exit codes."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from digest.cli.edge import run
+from tests.conftest import ROOT, Runner
+
+ANN = "ann@example.org"
+PERSON = {
+    "email", "name", "status", "language", "timezone", "lists", "attributes", "consent", "suppressed",
+}  # fmt: skip
+LIST = {"name", "title", "optin", "confirmed", "pending", "unsubscribed"}
+IMPORT = {"rows", "added", "updated", "unchanged", "suppressed", "rejected", "errors_file", "seconds"}
+
+
+class Said(str):
+    """What a command printed on stdout, with its exit code and what it said on stderr."""
+
+    code: int
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self)
+
+
+class Digest(Protocol):
+    """``digest("lists", "list")`` runs it in the newsletter's folder."""
+
+    def __call__(self, *arguments: str, code: int = 0) -> Said: ...
+
+
+@pytest.fixture
+def newsletter(tmp_path: Path, migrated_sqlite: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    (tmp_path / "newsletter.toml").write_text(
+        '[newsletter]\nname = "N"\nurl = "https://n.example"\nsender = "N <n@n.example>"\n'
+        'timezone = "Asia/Dubai"\n[smtp]\nhost = "127.0.0.1"\nport = 1\nstarttls = "never"\n'
+        "[editions.daily]\n"
+    )
+    secrets = tmp_path / ".env"
+    secrets.touch(mode=0o600)
+    secrets.write_text(
+        f"DIGEST_SECRET_KEY={'s' * 32}\nDIGEST_SUPPRESSION_KEY={'k' * 32}\n"
+        "DIGEST_PUBLIC_URL=http://127.0.0.1:8000\n"
+    )
+    shutil.copy(migrated_sqlite, tmp_path / "digest.sqlite3")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "140")
+    yield tmp_path
+    gc.collect()
+
+
+@pytest.fixture
+def digest(newsletter: Path, capsys: pytest.CaptureFixture[str]) -> Digest:
+    def command(*arguments: str, code: int = 0) -> Said:
+        capsys.readouterr()
+        done = run(list(arguments))
+        printed = capsys.readouterr()
+        assert done == code, f"{arguments}: {done}, {printed.out}{printed.err}"
+        said = Said(printed.out)
+        said.code, said.err = done, printed.err
+        if code and "--json" not in arguments:
+            assert printed.out == ""
+            assert printed.err.count("\n") == 1, printed.err
+        return said
+
+    command("lists", "create", "daily", "--title", "The day")
+    return command
+
+
+@pytest.fixture
+def two_lists(digest: Digest) -> Digest:
+    digest("lists", "create", "weekly", "--double-opt-in")
+    return digest
+
+
+def standing(said: Said, list_name: str = "daily") -> str:
+    return {one["list"]: str(one["status"]) for one in said.json["lists"]}[list_name]
+
+
+def test_a_person_is_added_with_all_that_is_known_of_them_and_shown_whole(digest: Digest) -> None:
+    options = ["--name", "Ann", "--language", "hi", "--timezone", "Asia/Kolkata"]
+    added = digest("subscribers", "add", ANN, *options, "--attribute", "city=Delhi", "--json").json
+    assert added.keys() >= PERSON
+    assert added["outcome"] == "confirmed"
+    shown = digest("subscribers", "show", "ANN@example.org", "--json").json
+    assert shown.keys() >= PERSON
+    assert (shown["email"], shown["name"], shown["status"]) == (ANN, "Ann", "confirmed")
+    assert (shown["language"], shown["timezone"]) == ("hi", "Asia/Kolkata")
+    assert shown["attributes"] == {"city": "Delhi"}
+    assert shown["suppressed"] is None
+    [on_daily] = shown["lists"]
+    assert on_daily.keys() == {"list", "status", "since", "sections"}
+    assert [(line["what"], line["how"]) for line in shown["consent"]] == [("confirmed", "command")]
+    text = digest("subscribers", "show", ANN)
+    assert "daily: confirmed since" in text
+    assert "city: Delhi" in text
+    assert digest("subscribers", "add", ANN).strip() == f"{ANN} is on daily already"
+
+
+def test_a_person_is_changed_and_an_attribute_without_a_value_goes(digest: Digest) -> None:
+    digest("subscribers", "add", ANN, "--attribute", "city=Delhi", "--attribute", "age=40")
+    digest("subscribers", "add", "bob@example.org")
+    changed = digest(
+        "subscribers", "update", ANN, "--email", "anna@example.org", "--name", "Anna",
+        "--attribute", "city=", "--section", "world", "--json",
+    )  # fmt: skip
+    assert changed.json["email"] == "anna@example.org"
+    assert changed.json["name"] == "Anna"
+    assert changed.json["attributes"] == {"age": "40"}
+    assert changed.json["lists"][0]["sections"] == ["world"]
+    everything = digest("subscribers", "update", "anna@example.org", "--all-sections", "--json").json
+    assert everything["lists"][0]["sections"] is None
+    assert "anna@example.org is changed" in digest("subscribers", "update", "anna@example.org", "--name", "A")
+    taken = digest("subscribers", "update", "anna@example.org", "--email", "bob@example.org", code=1)
+    assert "somebody else has the address bob@example.org" in taken.err
+    assert "nobody has the address" in digest("subscribers", "update", ANN, "--name", "X", code=1).err
+    digest("subscribers", "update", "bob@example.org", "--timezone", "Mars/Base", code=1)
+    digest("subscribers", "update", "bob@example.org", "--attribute", "city", code=2)
+
+
+def test_on_a_double_opt_in_list_one_is_pending_until_the_desk_or_a_click_confirms(two_lists: Digest) -> None:
+    digest = two_lists
+    pending = digest("subscribers", "add", ANN, "--list", "weekly", "--json")
+    assert standing(pending, "weekly") == "pending"
+    assert pending.json["notice"] is True
+    again = digest("subscribers", "add", ANN, "--list", "weekly")
+    assert "a confirm notice went to them lately" in again
+    confirmed = digest("subscribers", "confirm", ANN, "--list", "weekly", "--json")
+    assert standing(confirmed, "weekly") == "confirmed"
+    assert "was confirmed on weekly already" in digest("subscribers", "confirm", ANN, "--list", "weekly")
+    assert "never joined" in digest("subscribers", "confirm", ANN, "--list", "daily", code=1).err
+    at_once = digest("subscribers", "add", "bob@example.org", "--list", "weekly", "--confirmed", "--json")
+    assert standing(at_once, "weekly") == "confirmed"
+    digest("subscribers", "unsubscribe", ANN, "--list", "weekly")
+    gone = digest("subscribers", "confirm", ANN, "--list", "weekly", code=1)
+    assert f"{ANN} left weekly" in gone.err
+
+
+def test_without_a_public_url_a_double_opt_in_list_says_so_and_adds_nobody(
+    two_lists: Digest, newsletter: Path
+) -> None:
+    secrets = newsletter / ".env"
+    secrets.write_text("\n".join(secrets.read_text().splitlines()[:2]))
+    refused = two_lists("subscribers", "add", ANN, "--list", "weekly", code=2)
+    assert "needs a link" in refused.err
+    assert "DIGEST_PUBLIC_URL" in refused.err
+    assert two_lists("subscribers", "list", "--json").json == []
+
+
+def test_among_several_lists_one_must_be_named(two_lists: Digest) -> None:
+    said = two_lists("subscribers", "add", ANN, code=2)
+    assert "there are several lists" in said.err
+    assert "daily, weekly" in said.err
+    error = two_lists("subscribers", "add", ANN, "--json", code=2).json["error"]
+    assert error.keys() == {"code", "message", "remedy"}
+    assert two_lists("subscribers", "add", ANN, "--list", "dayly", "--json", code=1).json["error"]["remedy"]
+
+
+def test_one_leaves_one_list_or_all(two_lists: Digest) -> None:
+    for name in ("daily", "weekly"):
+        two_lists("subscribers", "add", ANN, "--list", name, "--confirmed")
+    left = two_lists("subscribers", "unsubscribe", ANN, "--list", "daily", "--json")
+    assert (standing(left), standing(left, "weekly")) == ("unsubscribed", "confirmed")
+    everywhere = two_lists("subscribers", "unsubscribe", ANN, "--all", "--json")
+    assert standing(everywhere, "weekly") == "unsubscribed"
+    assert "was not subscribed" in two_lists("subscribers", "unsubscribe", ANN, "--all")
+
+
+def test_people_are_found_by_a_part_of_the_address_by_standing_and_by_segment(digest: Digest) -> None:
+    for number, city in enumerate(("Delhi", "Quito", "Delhi")):
+        digest("subscribers", "add", f"p{number}@x.org", "--attribute", f"city={city}")
+    digest("subscribers", "unsubscribe", "p2@x.org")
+    digest("segments", "create", "delhi", "--where", 'attributes.city = "Delhi"')
+    found = digest("subscribers", "list", "--json").json
+    assert [one["email"] for one in found] == ["p0@x.org", "p1@x.org", "p2@x.org"]
+    assert found[0].keys() == {"email", "name", "status", "language", "timezone", "lists"}
+
+    def emails(*options: str) -> list[str]:
+        return [one["email"] for one in digest("subscribers", "list", *options, "--json").json]
+
+    assert emails("--search", "P1@") == ["p1@x.org"]
+    assert emails("--status", "unsubscribed") == ["p2@x.org"]
+    assert emails("--segment", "delhi", "--list", "daily") == ["p0@x.org", "p2@x.org"]
+    assert emails("--limit", "2") == ["p0@x.org", "p1@x.org"]
+    assert "the first 2; --limit shows more" in digest("subscribers", "list", "--limit", "2")
+    counts = digest("subscribers", "count", "--json").json
+    assert counts == {"people": 3, "confirmed": 2, "pending": 0, "unsubscribed": 1, "mailable": 2}
+    assert digest("subscribers", "count", "--segment", "delhi", "--json").json["mailable"] == 1
+    assert "mailable" in digest("subscribers", "count")
+    assert "no segment is called" in digest("subscribers", "list", "--segment", "x", code=1).err
+
+
+def test_suppressing_and_lifting_it_need_a_reason_and_tell_what_changed(digest: Digest) -> None:
+    digest("subscribers", "add", ANN)
+    assert digest("subscribers", "suppress", ANN, "--reason", "asked", "--json").json == {
+        "subject": ANN, "suppressed": True, "changed": True,
+    }  # fmt: skip
+    shown = digest("subscribers", "show", ANN, "--json").json
+    assert shown["status"] == "suppressed"
+    assert (shown["suppressed"]["cause"], shown["suppressed"]["reason"]) == ("desk", "asked")
+    assert "was suppressed already" in digest("subscribers", "suppress", ANN, "--reason", "asked")
+    assert "suppressed" in digest("subscribers", "add", ANN, code=1).err
+    digest("subscribers", "unsuppress", ANN, code=2)
+    assert "needs a reason" in digest("subscribers", "unsuppress", ANN, "--reason", " ", code=2).err
+    lifted = digest("subscribers", "unsuppress", ANN, "--reason", "wrote to us", "--json").json
+    assert lifted == {"subject": ANN, "suppressed": False, "changed": True}
+    assert "was not suppressed" in digest("subscribers", "unsuppress", ANN, "--reason", "again")
+    consent = digest("subscribers", "show", ANN, "--json").json["consent"]
+    assert [line["what"] for line in consent][-2:] == ["suppressed", "unsuppressed"]
+    assert consent[-1]["note"] == "wrote to us"
+    digest("subscribers", "suppress", "@example.org", "--reason", "their postmaster")
+    assert digest("subscribers", "show", ANN, "--json").json["suppressed"]["kind"] == "domain"
+
+
+def test_erasing_asks_first_and_leaves_nobody(digest: Digest) -> None:
+    digest("subscribers", "add", ANN)
+    assert "--yes" in digest("subscribers", "erase", ANN, code=2).err
+    erased = digest("subscribers", "erase", ANN, "--yes", "--json").json
+    assert erased == {"erased": True, "suppressed": True, "files_rewritten": True}
+    assert digest("subscribers", "show", ANN, "--json", code=1).json["error"]["code"] == "unknown_subscriber"
+    assert "was not known" in digest("subscribers", "erase", ANN, "--yes")
+
+
+def test_lists_are_made_shown_changed_counted_and_deleted(digest: Digest) -> None:
+    made = digest("lists", "create", "weekly", "--title", "The week", "--double-opt-in", "--json").json
+    assert made == {
+        "name": "weekly", "title": "The week", "optin": "double",
+        "confirmed": 0, "pending": 0, "unsubscribed": 0,
+    }  # fmt: skip
+    digest("subscribers", "add", ANN, "--list", "daily")
+    assert digest("lists", "show", "daily", "--json").json["confirmed"] == 1
+    assert "The day" in digest("lists", "show", "daily")
+    assert [one.keys() >= LIST for one in digest("lists", "list", "--json").json] == [True, True]
+    assert "The week" in digest("lists", "list")
+    changed = digest("lists", "rename", "daily", "morning", "--title", "Dawn", "--double-opt-in", "--json")
+    assert (changed.json["name"], changed.json["title"], changed.json["optin"]) == (
+        "morning", "Dawn", "double",
+    )  # fmt: skip
+    assert 'edition daily still names daily: write list = "morning"' in changed.err
+    assert digest("lists", "rename", "morning", "--single-opt-in", "--json").json["optin"] == "single"
+    assert "there is a list weekly already" in digest("lists", "rename", "morning", "weekly", code=1).err
+    stats = digest("lists", "stats", "morning", "--json").json
+    assert stats[0].keys() >= LIST | {"mailable", "joined_30_days", "left_30_days"}
+    assert (stats[0]["mailable"], stats[0]["joined_30_days"]) == (1, 1)
+    assert "mailable" in digest("lists", "stats")
+    assert "1 confirmed" in digest("lists", "delete", "morning", code=2).err
+    assert digest("lists", "delete", "morning", "--yes", "--json").json == {"deleted": "morning"}
+    assert digest("subscribers", "show", ANN, "--json").json["lists"] == []
+    assert "no list is called 'morning'" in digest("lists", "show", "morning", code=1).err
+
+
+def test_a_list_is_asked_again_and_mailed_nothing_until_it_answers(digest: Digest) -> None:
+    for number, city in enumerate(("Delhi", "Quito")):
+        digest("subscribers", "add", f"p{number}@x.org", "--attribute", f"city={city}")
+    digest("segments", "create", "delhi", "--where", 'attributes.city = "Delhi"')
+    assert "Ask 1 people again" in digest("lists", "reconfirm", "daily", "--segment", "delhi", code=2).err
+    asked = digest("lists", "reconfirm", "daily", "--segment", "delhi", "--yes", "--json").json
+    assert asked == {"list": "daily", "asked": 1, "left_out": 0}
+    story = digest("subscribers", "show", "p0@x.org", "--json").json
+    assert story["status"] == "pending"
+    assert [notice["kind"] for notice in story["notices"]] == ["reconfirm"]
+    assert digest("lists", "stats", "--json").json[0]["mailable"] == 1
+
+
+def test_segments_are_made_counted_listed_and_deleted_and_a_mistake_is_shown_where_it_is(
+    digest: Digest,
+) -> None:
+    digest("subscribers", "add", ANN, "--attribute", "city=Delhi", "--language", "hi")
+    where = 'attributes.city = "Delhi" and language in ("en", "hi")'
+    whole = {"name": "delhi", "where": where, "count": 1}
+    assert digest("segments", "create", "delhi", "--where", where, "--json").json == whole
+    assert digest("segments", "count", "delhi", "--json").json == whole
+    assert digest("segments", "count", "delhi").strip() == "1"
+    assert digest("segments", "list", "--json").json == [whole]
+    assert "language in" in digest("segments", "list")
+    assert "delhi" in digest("segments", "create", "delhi", "--where", where, code=1).err
+    wrong = digest("segments", "create", "x", "--where", "city = = 3", "--json", code=1)
+    assert wrong.json["error"]["message"]
+    assert "--yes" in digest("segments", "delete", "delhi", code=2).err
+    assert digest("segments", "delete", "delhi", "--yes", "--json").json == {"deleted": "delhi"}
+    assert "no segment is called" in digest("segments", "count", "delhi", code=1).err
+    assert "no segment yet" in digest("segments", "list")
+
+
+def test_a_file_is_tried_imported_and_exported(digest: Digest, newsletter: Path) -> None:
+    (newsletter / "in.csv").write_text(f"email,name\n{ANN},Ann\nnobody,Bob\n")
+    tried = digest("subscribers", "import", "in.csv", "--dry-run", "--json").json
+    assert (tried["dry_run"], tried["added"]) == (True, 1)
+    assert digest("subscribers", "count", "--json").json["people"] == 0
+    brought = digest("subscribers", "import", "in.csv", "--json").json
+    assert brought.keys() >= IMPORT
+    assert (brought["rows"], brought["added"], brought["rejected"]) == (2, 1, 1)
+    assert Path(brought["errors_file"]).read_text().splitlines()[1].startswith("3,")
+    assert "line 3:" in digest("subscribers", "import", "in.csv")
+    assert digest("subscribers", "export", "out.csv", "--json").json == {"rows": 1}
+    assert ANN in (newsletter / "out.csv").read_text()
+    (newsletter / "bad.csv").write_text("email\nnobody\n")
+    assert "no row was imported" in digest("subscribers", "import", "bad.csv", code=1).err
+    digest("subscribers", "import", "absent.csv", code=1)
+
+
+def test_the_shell_completes_lists_and_segments(digest: Digest, newsletter: Path) -> None:
+    digest("lists", "create", "weekly")
+    digest("segments", "create", "delhi", "--where", 'language = "hi"')
+
+    def completed(line: str, folder: Path) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "digest"],
+            cwd=folder,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "_DIGEST_COMPLETE": "complete_bash",
+                "COMP_WORDS": line,
+                "COMP_CWORD": str(len(line.split(" ")) - 1),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout.split()
+
+    assert completed("digest lists show ", newsletter) == ["daily", "weekly"]
+    assert completed("digest subscribers add --list we", newsletter) == ["weekly"]
+    assert completed("digest segments count d", newsletter) == ["delhi"]
+    assert completed(f"digest -C {newsletter} lists show d", newsletter.parent) == ["daily"]
+    assert completed("digest lists show ", newsletter.parent) == []
+
+
+def test_many_people_come_in_a_pager(digest: Digest, newsletter: Path) -> None:
+    (newsletter / "in.csv").write_text("email\n" + "".join(f"p{n}@x.org\n" for n in range(40)))
+    digest("subscribers", "import", "in.csv")
+    ours, theirs = pty.openpty()
+    pager = newsletter / "pager"
+    pager.write_text(f"#!/bin/sh\ncat > {newsletter / 'paged'}\n")
+    pager.chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "-m", "digest", "subscribers", "list"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PAGER": str(pager), "LINES": "20", "TERM": "xterm"},
+        check=False,
+    )
+    os.close(theirs)
+    os.close(ours)
+    assert done.returncode == 0
+    assert "p39@x.org" in (newsletter / "paged").read_text()
+
+
+def test_json_goes_to_stdout_and_nothing_else_does(
+    digest: Digest, newsletter: Path, run_digest: type[Runner]
+) -> None:
+    digest("subscribers", "add", ANN)
+    done = run_digest.run("-v", "subscribers", "show", ANN, "--json", cwd=newsletter)
+    assert json.loads(done.stdout)["email"] == ANN
+    done = run_digest.run("subscribers", "export", "-", cwd=newsletter)
+    assert done.stdout.splitlines()[1].startswith(ANN)
+    assert done.stderr == "1 rows\n"
