@@ -142,7 +142,7 @@ def test_a_hostile_feed_opens_no_file_and_stays_small(test_data: Path) -> None:
     import sys
 
     program = """
-import resource, sys, time
+import sys, time
 from pathlib import Path
 from datetime import UTC, datetime
 import feedparser, nh3, lxml.html
@@ -151,6 +151,12 @@ def task(body):
     return Task(body=body, url="http://e.example/", source="s", now=datetime(2026, 1, 1, tzinfo=UTC))
 parse(task(b"<rss version='2.0'><channel><title>x</title></channel></rss>"))
 bodies = {name: Path(name).read_bytes() for name in sys.argv[1:]}
+def peak():
+    # Not ru_maxrss: that begins with what the parent had, which is all of the test run.
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0) // 1024
+before = peak()
 opened = []
 sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
 began = time.process_time()
@@ -163,12 +169,14 @@ ours = (".py", ".pyc", ".so")
 foreign = [p for p in opened if not p.endswith(ours) and "site-packages" not in p and "/lib/" not in p]
 assert not foreign, foreign
 assert time.process_time() - began < 2
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(peak() - before)
 """
     files = sorted(str(path) for path in (test_data / "ingest" / "hostile").glob("*.xml"))
     done = subprocess.run([sys.executable, "-c", program, *files], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < 300
+    assert (
+        int(done.stdout) < 100
+    )  # MB more than for a feed of one line; 35 were measured (the billion laughs)
 
 
 def test_wordpress_posts_have_utc_dates_sections_and_a_large_picture(test_data: Path) -> None:
