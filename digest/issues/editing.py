@@ -6,11 +6,8 @@ issue's version grow; and takes an approval back, because what was approved is n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -19,43 +16,12 @@ from digest.errors import IssueError, StaleEdit
 from digest.issues.events import record
 from digest.issues.finding import issue_row
 from digest.issues.lifecycle import must_be_unsent
+from digest.issues.places import Place, name_of, with_heading
+from digest.issues.wording import edited_address, edited_text
 from digest.models import IssueItemRow, IssueRow, IssueStatus, LedgerEntryRow, LedgerState
 from digest.values import ArticleKind, ItemKind, Origin, SectionHeading, Slot
 
-LONGEST = {"headline": 300, "teaser": 5000, "label": 60, "subject": 200, "preheader": 250, "url": 2000}
-"""Code points that an edited field may have."""
-
-ONE_LINE = frozenset(LONGEST) - {"teaser"}
 INSERTABLE = (ItemKind.INTRO, ItemKind.NOTE, ItemKind.SPONSOR, ItemKind.EVENT, ItemKind.CORRECTION)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an item stands or is to stand; ``position`` counts from 1, 0 is the end."""
-
-    slot: Slot
-    section: str = ""
-    position: int = 0
-
-
-def place_from(text: str, headings: Sequence[SectionHeading]) -> Place:
-    """``SLOT/POS`` or ``SLOT`` as a place; a slot is ``top``, ``lead``, ``dont-miss``, ``sponsor``,
-    ``corrections``, ``bottom`` or the key of one of ``headings``. Raises ``IssueError``."""
-    name, slash, position = text.strip().rpartition("/")
-    if not slash:
-        name, position = position, "0"
-    if not (position.isascii() and position.isdigit()) or (slash and int(position) < 1) or len(position) > 6:
-        raise IssueError(
-            f"{text!r} is no place: {position!r} is no position", remedy="write SLOT/POS, POS from 1"
-        )
-    slots = {slot.value.replace("_", "-"): slot for slot in Slot if slot is not Slot.SECTION}
-    key = name.strip()
-    if key.replace("_", "-") in slots:
-        return Place(slots[key.replace("_", "-")], "", int(position))
-    keys = [heading.key for heading in headings]
-    if key in keys:
-        return Place(Slot.SECTION, key, int(position))
-    raise IssueError(f"{key!r} is no slot and no section", remedy=f"known: {', '.join([*slots, *keys])}")
 
 
 def edit_issue(
@@ -76,7 +42,7 @@ def edit_issue(
     for name, text in (("subject", subject), ("preheader", preheader)):
         if text is None:
             continue
-        line = _text(name, text)
+        line = edited_text(name, text)
         if not line:
             raise IssueError(f"the {name} of issue {row.id} cannot be empty")
         _change(
@@ -106,9 +72,9 @@ def edit_item(
     for name, text in (("headline", headline), ("teaser", teaser), ("url", url), ("label", label)):
         if text is None:
             continue
-        line = _text(name, text)
+        line = edited_text(name, text)
         if name == "url":
-            line = _address(line) if line else ""
+            line = edited_address(line) if line else ""
         if name == "headline" and not line and item.kind is ItemKind.STORY:
             raise IssueError(
                 f"the headline of item {item.id} cannot be empty",
@@ -149,17 +115,17 @@ def insert_item(
         raise IssueError("an item needs a headline or a text")
     if place.slot in {Slot.LEAD, Slot.DONT_MISS} and kind is ItemKind.SPONSOR:
         raise IssueError(f"a sponsor's item cannot stand in {place.slot.value.replace('_', '-')}")
-    _with_heading(row, heading)
+    with_heading(row, heading)
     item = IssueItemRow(
         issue_id=row.id,
         kind=kind,
         slot=place.slot,
         section=place.section,
-        headline=_text("headline", headline),
-        teaser=_text("teaser", text),
-        url=_address(url) if url else None,
-        picture={"url": _address(image), **_PLAIN_PICTURE} if image else None,
-        label=_text("label", label) or ("Sponsored" if kind is ItemKind.SPONSOR else ""),
+        headline=edited_text("headline", headline),
+        teaser=edited_text("teaser", text),
+        url=edited_address(url) if url else None,
+        picture={"url": edited_address(image), **_PLAIN_PICTURE} if image else None,
+        label=edited_text("label", label) or ("Sponsored" if kind is ItemKind.SPONSOR else ""),
         language=row.language,
         origin=Origin.HAND,
     )
@@ -167,7 +133,7 @@ def insert_item(
     session.add(item)
     session.flush()
     _put(session, row, item, place, now=now, actor=actor)
-    _change(session, row, "inserted", now=now, actor=actor, item=item.id, kind=kind.value, to=_name(place))
+    _change(session, row, "inserted", now=now, actor=actor, item=item.id, kind=kind.value, to=name_of(place))
     return item.id
 
 
@@ -186,10 +152,10 @@ def move_item(
     its section. Raises as :func:`edit_issue`."""
     row = _open(session, issue_id, version)
     item = _item(session, row, item_id)
-    _with_heading(row, heading)
+    with_heading(row, heading)
     _lock(item, now=now, actor=actor)
     _put(session, row, item, place, now=now, actor=actor)
-    _change(session, row, "moved", now=now, actor=actor, item=item.id, to=_name(place))
+    _change(session, row, "moved", now=now, actor=actor, item=item.id, to=name_of(place))
     return row
 
 
@@ -278,14 +244,6 @@ def promote(session: Session, row: IssueRow, *, now: datetime) -> Place | None:
     return left
 
 
-def known_headings(row: IssueRow, sections: Sequence[SectionHeading]) -> list[SectionHeading]:
-    """The sections that an item may be moved to: the issue's own and its edition's."""
-    own = {
-        entry["key"]: SectionHeading(entry["key"], entry["name"], entry["layout"]) for entry in row.sections
-    }
-    return [*own.values(), *(heading for heading in sections if heading.key not in own)]
-
-
 _PLAIN_PICTURE = {"alt": "", "credit": "", "width": None, "height": None, "weight": None}
 
 
@@ -369,39 +327,3 @@ def _send_home(session: Session, row: IssueRow, old: IssueItemRow, *, now: datet
 def _renumber(shelf: list[IssueItemRow]) -> None:
     for position, item in enumerate(shelf, start=1):
         item.position = position
-
-
-def _with_heading(row: IssueRow, heading: SectionHeading | None) -> None:
-    """A section that the issue did not print so far gets its heading, at the end."""
-    if heading is not None and all(entry["key"] != heading.key for entry in row.sections):
-        entry = {"key": heading.key, "name": heading.name, "layout": heading.layout}
-        row.sections = [*row.sections, entry]
-
-
-def _name(place: Place) -> str:
-    slot = place.section if place.slot is Slot.SECTION else place.slot.value.replace("_", "-")
-    return f"{slot}/{place.position}" if place.position else slot
-
-
-def _text(name: str, text: str) -> str:
-    """Checked for length, without control characters; one line but for teasers, which have paragraphs."""
-    kept = "".join(ch if ch == "\n" or (ord(ch) >= 32 and not 127 <= ord(ch) < 160) else " " for ch in text)
-    kept = kept.encode("utf-8", "replace").decode("utf-8")
-    lines = [" ".join(line.split()) for line in kept.split("\n")]
-    kept = " ".join(line for line in lines if line) if name in ONE_LINE else "\n".join(lines).strip()
-    if len(kept) > LONGEST[name]:
-        raise IssueError(f"the {name} has {len(kept)} characters; at most {LONGEST[name]} fit")
-    return kept
-
-
-def _address(url: str) -> str:
-    """Only http and https addresses come into an issue. Raises ``IssueError``."""
-    url = _text("url", url)
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme.lower() in {"http", "https"} and bool(parts.hostname) and " " not in url
-    except ValueError:
-        usable = False
-    if not usable:
-        raise IssueError(f"{url[:200]!r} is no web address", remedy="it must begin with https:// or http://")
-    return url

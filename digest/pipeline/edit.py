@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from digest.errors import ArticleError, ConfigError
 from digest.issues import decisions, editing, lifecycle
-from digest.issues.editing import Place, known_headings, place_from
 from digest.issues.finding import issue_row
 from digest.issues.items import load_items
+from digest.issues.places import Place, known_headings, place_from
 from digest.issues.view import IssueView, issue_view
 from digest.models import IssueRow
 from digest.picking.rules import MORE

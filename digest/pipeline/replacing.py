@@ -8,9 +8,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from digest.issues import editing
-from digest.issues.editing import Place
 from digest.issues.items import as_row, load_items
 from digest.issues.ledger import reserve_more
+from digest.issues.places import Place
 from digest.issues.stock import load_printables
 from digest.models import IssueItemRow, IssueRow
 from digest.picking.printing import print_items
