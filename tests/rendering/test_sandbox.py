@@ -115,3 +115,22 @@ def test_a_template_of_ones_own_uses_the_shipped_parts(own: Path) -> None:
         "</mj-column></mj-section>{{ footer() }}</mj-body></mjml>"
     )
     assert "Dear reader" in rendered_with(own, source)
+
+
+@pytest.mark.parametrize(
+    "name", ["../mine", "..", ".", "", "/etc", "mine/../mine", "mine\x00", "parts/../mine"]
+)
+def test_a_name_that_is_a_path_is_no_template(own: Path, name: str) -> None:
+    (own / "mine/issue.mjml.j2").write_text(LINE + "<mjml></mjml>")
+    with pytest.raises(RenderError, match="no template"):
+        render(paper(template=name), Theme(), style=HouseStyle(templates=Templates(own)))
+
+
+def test_a_template_includes_nothing_from_outside_its_folder(own: Path) -> None:
+    (own.parent / "secret.txt").write_text("a secret")
+    (own / "mine/inside.txt").write_text("from inside")
+    page = "<mjml><mj-body><mj-section><mj-column><mj-text>{%% include %r %%}</mj-text></mj-column></mj-section></mj-body></mjml>"
+    assert "from inside" in rendered_with(own, LINE + page % "mine/inside.txt")
+    for name in ("../secret.txt", "mine/../../secret.txt", str(own.parent / "secret.txt")):
+        with pytest.raises(RenderError, match="secret"):
+            rendered_with(own, LINE + page % name)
