@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Select, select
 
+from digest.issues.corrections import marks
 from digest.issues.drafts import load_draft
 from digest.models import IssueRow, IssueStatus
+from digest.pipeline.archive_page import with_linked_data, with_neighbours, with_withdrawn
 from digest.pipeline.render import newest_rendition
 from digest.rendering.archive import archive_html
 
@@ -34,6 +36,7 @@ class Entry:
     subject: str
     preheader: str
     language: str
+    modified: datetime
 
     @property
     def path(self) -> str:
@@ -54,9 +57,11 @@ class ArchivedIssue:
     newer: Entry | None
 
 
-def archive_entries(session: Session, settings: Settings, *, before: date | None = None) -> list[Entry]:
-    """The newest issues of public lists, at most ``PAGE``, older than ``before``."""
-    wanted = _public(settings).order_by(IssueRow.date.desc(), IssueRow.id.desc()).limit(PAGE)
+def archive_entries(
+    session: Session, settings: Settings, *, before: date | None = None, most: int = PAGE
+) -> list[Entry]:
+    """The newest issues of public lists, at most ``most``, older than ``before``."""
+    wanted = _public(settings).order_by(IssueRow.date.desc(), IssueRow.id.desc()).limit(most)
     if before is not None:
         wanted = wanted.where(IssueRow.date < before)
     return [_entry(row) for row in session.scalars(wanted)]
@@ -74,21 +79,55 @@ def archived_issue(
     rendition = None if row is None else newest_rendition(session, row.id)
     if row is None or rendition is None:
         return None
-    html = archive_html(
-        rendition[1],
-        load_draft(session, settings, row.id),
-        subscribe_url=settings.file.newsletter.url,
+    draft = load_draft(session, settings, row.id)
+    withdrawn = marks(session, row.id)
+    older, newer = _neighbours(session, settings, row)
+    base = settings.public_url
+    html = archive_html(rendition[1], draft, subscribe_url=f"{base}/subscribe" if base else "")
+    html = with_withdrawn(html, row.language, [mark.headline for mark in withdrawn])
+    html = with_linked_data(
+        html,
+        draft,
+        publisher=settings.file.newsletter.name,
+        withdrawn=[mark.item for mark in withdrawn],
     )
-    neighbours = _public(settings).where(IssueRow.edition == edition).limit(1)
-    older = session.scalars(neighbours.where(IssueRow.date < day).order_by(IssueRow.date.desc())).first()
-    newer = session.scalars(neighbours.where(IssueRow.date > day).order_by(IssueRow.date)).first()
+    html = with_neighbours(
+        html,
+        row.language,
+        older=(base + older.path, older.subject) if older else None,
+        newer=(base + newer.path, newer.subject) if newer else None,
+        all_url=f"{base}/archive",
+    )
     return ArchivedIssue(
         html=html,
         etag=hashlib.sha256(html.encode()).hexdigest()[:32],
-        modified=row.sent_at or row.frozen_at or row.built_at,
-        older=_entry(older) if older else None,
-        newer=_entry(newer) if newer else None,
+        # A neighbour that came later changes the page too.
+        modified=max(
+            [_modified(row), *(mark.at for mark in withdrawn), *([newer.modified] if newer else [])]
+        ),
+        older=older,
+        newer=newer,
     )
+
+
+def _neighbours(session: Session, settings: Settings, row: IssueRow) -> tuple[Entry | None, Entry | None]:
+    of_edition = _public(settings).where(IssueRow.edition == row.edition).limit(1)
+    same_day = IssueRow.date == row.date
+    older = session.scalars(
+        of_edition.where((IssueRow.date < row.date) | (same_day & (IssueRow.ordinal < row.ordinal))).order_by(
+            IssueRow.date.desc(), IssueRow.ordinal.desc()
+        )
+    ).first()
+    newer = session.scalars(
+        of_edition.where((IssueRow.date > row.date) | (same_day & (IssueRow.ordinal > row.ordinal))).order_by(
+            IssueRow.date, IssueRow.ordinal
+        )
+    ).first()
+    return (_entry(older) if older else None, _entry(newer) if newer else None)
+
+
+def _modified(row: IssueRow) -> datetime:
+    return row.sent_at or row.frozen_at or row.built_at
 
 
 def _public(settings: Settings) -> Select[IssueRow]:
@@ -98,4 +137,13 @@ def _public(settings: Settings) -> Select[IssueRow]:
 
 
 def _entry(row: IssueRow) -> Entry:
-    return Entry(row.edition, row.date, row.ordinal, row.number, row.subject, row.preheader, row.language)
+    return Entry(
+        edition=row.edition,
+        date=row.date,
+        ordinal=row.ordinal,
+        number=row.number,
+        subject=row.subject,
+        preheader=row.preheader,
+        language=row.language,
+        modified=_modified(row),
+    )

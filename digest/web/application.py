@@ -66,6 +66,8 @@ def public_pages(
         Route("/subscribe", _with_form_or_json(sign_up.take_form, sign_up.take_json), methods=["POST"]),
         Route("/subscribe", sign_up.preflight, methods=["OPTIONS"]),
         Route("/archive", archive.index, methods=["GET"]),
+        Route("/archive/feed.xml", archive.feed, methods=["GET"]),
+        Route("/sitemap.xml", archive.sitemap, methods=["GET"]),
         Route("/archive/{edition}/{day}", archive.issue, methods=["GET"]),
         Route("/healthz", alive, methods=["GET"]),
         Route("/readyz", ready, methods=["GET"]),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date
-from email.utils import format_datetime
+from datetime import UTC, date, datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from digest.pipeline.archive_files import atom_feed, sitemap
 from digest.pipeline.archiving import PAGE, archive_entries, archived_issue
 from digest.rendering.words import words_of
 from digest.web.pages import PROTECTION, Link, Page, show
@@ -69,9 +70,38 @@ class ArchivePages:
             "Last-Modified": format_datetime(issue.modified.astimezone(UTC), usegmt=True),
             "Cache-Control": "public, max-age=300",
         }
-        if issue.etag in request.headers.get("if-none-match", ""):
+        if _has_it(request, issue.etag, issue.modified):
             return Response(status_code=304, headers=headers)
         return HTMLResponse(issue.html, headers=headers)
+
+    def feed(self, _request: Request) -> Response:
+        """The newest issues as Atom."""
+        with self._readers() as session:
+            entries = archive_entries(session, self._settings)
+        return _file(atom_feed(self._settings, entries), "application/atom+xml")
+
+    def sitemap(self, _request: Request) -> Response:
+        """All issues for search engines."""
+        with self._readers() as session:
+            entries = archive_entries(session, self._settings, most=49_999)
+        return _file(sitemap(self._settings, entries), "application/xml")
+
+
+def _file(text: str, media_type: str) -> Response:
+    headers = {**PROTECTION, "Cache-Control": "public, max-age=300"}
+    return Response(text, media_type=media_type, headers=headers)
+
+
+def _has_it(request: Request, etag: str, modified: datetime) -> bool:
+    """Whether the reader's copy is this one: by ETag, else by date (RFC 9110, section 13.2.2)."""
+    tags = request.headers.get("if-none-match")
+    if tags is not None:
+        return tags.strip() == "*" or f'"{etag}"' in tags
+    try:
+        since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
+    except (TypeError, ValueError):
+        return False
+    return since.tzinfo is not None and modified.replace(microsecond=0) <= since
 
 
 def _civil(text: str) -> date:
