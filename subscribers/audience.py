@@ -34,8 +34,8 @@ def audience(
     list_ids: int | Sequence[int],
     *,
     segment: ColumnElement[bool] | None = None,
-    only: Select[tuple[int]] | None = None,
-    except_: Select[tuple[int]] | None = None,
+    only: Select[Any] | None = None,
+    except_: Select[Any] | None = None,
 ) -> Select[tuple[int, int, int, str, str, str, str, dict[str, Any], list[str] | None]]:
     """Return the one ``Select`` of those to be mailed: confirmed, in the segment, not suppressed.
 

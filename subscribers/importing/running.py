@@ -6,21 +6,14 @@ goes through the same file, finds what is in already, and adds the rest.
 
 from __future__ import annotations
 
-import csv
 import gc
-import hashlib
-import json
-import os
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextlib import suppress as ignoring
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import count
-from pathlib import Path
-from queue import Full, Queue
-from typing import Any, BinaryIO, Final, TextIO
+from typing import Any, BinaryIO, Final
 
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.engine import Engine
@@ -29,12 +22,11 @@ from sqlalchemy.orm import Session
 
 from subscribers.addresses import Address, deserves_a_look, redact, warnings_of
 from subscribers.errors import ImportFailed, SubscriberError, UnknownList
-from subscribers.importing.formats import Columns, guess_delimiter, recognise, without_header
+from subscribers.importing.formats import Columns
+from subscribers.importing.opening import Reading, fingerprint_of, in_chunks, open_file, read_ahead, state_of
 from subscribers.importing.plan import Changes, Known, Planner
-from subscribers.importing.records import delimited, json_lines
-from subscribers.importing.rows import CellReader, Notes, ObjectReader
+from subscribers.importing.rejects import ErrorsFile
 from subscribers.importing.store import Store, lists_of, store_for
-from subscribers.importing.text import Line, Source
 from subscribers.importing.values import (
     Candidate,
     ColumnUse,
@@ -50,21 +42,8 @@ from subscribers.models import ImportRunRow, ImportStatus
 from subscribers.suppression import SuppressionKey
 
 SAMPLE_ROWS: Final = 10
-_HEADER_SAMPLE = 50
 _TRIES = 3
 _COUNTED = ("rows", "added", "updated", "unchanged", "suppressed", "rejected")
-
-Batch = tuple[list[Candidate], list[Rejected]]
-
-
-@dataclass(slots=True)
-class _Reading:
-    """An opened file, understood: its columns, and batches of what its rows say."""
-
-    source: Source
-    columns: Columns
-    batches: Iterator[Batch]
-    notes: Notes
 
 
 def import_people(
@@ -85,19 +64,19 @@ def import_people(
         (the message says how far it came; whole chunks before that are in).
     """
     report = Report()
-    before = _state_of(stream)
-    errors = _ErrorsFile(options.errors_file)
+    before = state_of(stream)
+    errors = ErrorsFile(options.errors_file)
     try:
-        reading = _open(stream, options)
+        reading = open_file(stream, options)
         options = _with_list(options, reading.columns)
         report.file_format, report.encoding = reading.columns.file_format, reading.source.encoding
         report.notes += reading.columns.notes
-        run = _Run(engine, key, options, report, now=now, fingerprint=_fingerprint(stream, options))
+        run = _Run(engine, key, options, report, now=now, fingerprint=fingerprint_of(stream, options))
         with _without_collector(), errors, run:
             try:
-                chunks = _chunks(reading.batches, options.chunk_rows)
+                chunks = in_chunks(reading.batches, options.chunk_rows)
                 if engine.dialect.name != "sqlite":
-                    chunks = _ahead(chunks)
+                    chunks = read_ahead(chunks)
                 for candidates, rejects in chunks:
                     rejects += run.write(candidates)
                     errors.add(rejects)
@@ -108,7 +87,7 @@ def import_people(
                 _describe(report, reading)
                 if errors.written:
                     report.errors_file = options.errors_file
-            if before != _state_of(stream):
+            if before != state_of(stream):
                 report.notes.append("the file changed while it was read: run the import again")
     except OSError as error:
         raise ImportFailed(
@@ -304,35 +283,6 @@ class _Run:
         )
 
 
-class _ErrorsFile:
-    """Every rejected row: its line, the reason, the row. Only its owner may read it: it holds addresses."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._file: TextIO | None = None
-        self.written = False
-
-    def __enter__(self) -> _ErrorsFile:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def add(self, rejects: Sequence[Rejected]) -> None:
-        if not rejects or self._path is None:
-            return
-        if self._file is None:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="")
-            csv.writer(self._file).writerow(("line", "reason", "row"))
-            self.written = True
-        csv.writer(self._file).writerows(
-            (reject.line, reject.reason, _defused(reject.row)) for reject in rejects
-        )
-        self._file.flush()
-
-
 @contextmanager
 def _without_collector() -> Iterator[None]:
     """No garbage collection: millions of tuples, none in a cycle, cost a quarter of the time to visit."""
@@ -353,138 +303,6 @@ def _with_list(options: Options, columns: Columns) -> Options:
     return replace(options, list_id=options.only_list_id)
 
 
-def _open(stream: BinaryIO, options: Options) -> _Reading:
-    source = Source(stream, encoding=options.encoding)
-    blocks = source.blocks()
-    first: list[Line] = []
-    for block in blocks:
-        first += block
-        if any(line.text.strip() for line in first):
-            break
-    while first and not first[0].text.strip() and not first[0].too_long:
-        first.pop(0)
-    if not first:
-        raise ImportFailed("the file is empty", remedy="it should begin with a line of column names")
-    notes = Notes()
-    text = first[0].text.lstrip("\ufeff")
-    if options.file_format is Format.JSONL or (options.file_format is None and text.lstrip()[:1] == "{"):
-        return _open_json(source, first, blocks, options, notes)
-    if first[0].too_long:
-        raise ImportFailed("the first line is longer than a million characters: no line of column names")
-    return _open_delimited(source, first, text, blocks, options, notes)
-
-
-def _open_delimited(
-    source: Source, first: list[Line], text: str, blocks: Iterator[list[Line]], options: Options, notes: Notes
-) -> _Reading:
-    delimiter = "\t" if options.file_format is Format.TSV else guess_delimiter(text)
-    headers = _cells(text, delimiter)
-    sample = [_cells(line.text, delimiter) for line in first[1 : 1 + _HEADER_SAMPLE] if not line.too_long]
-    wanted = None if options.file_format in {Format.CSV, Format.TSV} else options.file_format
-    columns = None if options.mapping else without_header(headers, sample)
-    body = first
-    if columns is None:
-        columns = recognise(headers, sample, wanted=wanted, mapping=options.mapping, delimiter=delimiter)
-        body = first[1:]
-    reader = CellReader(columns, notes)
-
-    def batches() -> Iterator[Batch]:
-        read = reader.read
-        for records, rejects in delimited(_after(body, blocks), delimiter, len(columns.headers)):
-            understood = [read(record) for record in records]
-            candidates = [found for found in understood if type(found) is Candidate]
-            if len(candidates) != len(understood):
-                rejects += [found for found in understood if type(found) is Rejected]
-            yield candidates, rejects
-
-    return _Reading(source, columns, batches(), notes)
-
-
-def _open_json(
-    source: Source, first: list[Line], blocks: Iterator[list[Line]], options: Options, notes: Notes
-) -> _Reading:
-    keys: dict[str, None] = {}
-    for line in first[:_HEADER_SAMPLE]:
-        with ignoring(ValueError, RecursionError):
-            found = json.loads(line.text)
-            if isinstance(found, dict):
-                keys.update(dict.fromkeys(map(str, found)))
-    wanted = None if options.file_format is Format.JSONL else options.file_format
-    columns = recognise(list(keys), [], wanted=wanted, mapping=options.mapping)
-    if columns.file_format is Format.CSV:
-        columns = Columns(Format.JSONL, columns.headers, columns.uses, columns.default_status)
-    reader = ObjectReader(columns, notes)
-
-    def batches() -> Iterator[Batch]:
-        for objects, rejects in json_lines(_after(first, blocks)):
-            understood = [reader.read(line, found) for line, found in objects]
-            candidates = [found for found in understood if type(found) is Candidate]
-            rejects += [found for found in understood if type(found) is Rejected]
-            yield candidates, rejects
-
-    return _Reading(source, columns, batches(), notes)
-
-
-def _after(first: list[Line], blocks: Iterator[list[Line]]) -> Iterator[list[Line]]:
-    if first:
-        yield first
-    yield from blocks
-
-
-def _cells(text: str, delimiter: str) -> list[str]:
-    return next(csv.reader([text], delimiter=delimiter), [])
-
-
-def _chunks(batches: Iterator[Batch], rows: int) -> Iterator[Batch]:
-    """Blocks of a file are gathered or cut into chunks of about ``rows`` rows."""
-    candidates: list[Candidate] = []
-    rejects: list[Rejected] = []
-    for more, more_rejects in batches:
-        candidates += more
-        rejects += more_rejects
-        while len(candidates) >= rows or len(rejects) >= rows:
-            yield candidates[:rows], rejects
-            candidates, rejects = candidates[rows:], []
-    if candidates or rejects:
-        yield candidates, rejects
-
-
-def _ahead(chunks: Iterator[Batch]) -> Iterator[Batch]:
-    """Read the next chunk while the server works on this one.
-
-    Not for SQLite: its driver asks for the interpreter lock at every row, and would wait each time.
-    """
-    ready: Queue[Batch | BaseException | None] = Queue(maxsize=1)
-    stop = threading.Event()
-
-    def put(item: Batch | BaseException | None) -> None:
-        while not stop.is_set():
-            with ignoring(Full):
-                ready.put(item, timeout=0.1)
-                return
-
-    def read() -> None:
-        try:
-            for chunk in chunks:
-                put(chunk)
-                if stop.is_set():
-                    return
-            put(None)
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
-            put(error)
-
-    reader = threading.Thread(target=read, name="import-reader", daemon=True)
-    reader.start()
-    try:
-        while (item := ready.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stop.set()
-        reader.join()
-
-
 def _count(report: Report, candidates: Sequence[Candidate], rejects: Sequence[Rejected]) -> None:
     report.rejected += len(rejects)
     report.rows = report.added + report.updated + report.unchanged + report.suppressed + report.rejected
@@ -501,7 +319,7 @@ def _count(report: Report, candidates: Sequence[Candidate], rejects: Sequence[Re
                     samples.append(f"line {row.line}: {words}")
 
 
-def _describe(report: Report, reading: _Reading) -> None:
+def _describe(report: Report, reading: Reading) -> None:
     report.notes += reading.source.notes
     report.notes += [f"{number} × {reason}" for reason, number in reading.notes.counts.items()]
     if not report.columns:
@@ -541,35 +359,6 @@ def _nothing_remedy(report: Report) -> str:
     if report.errors_file is not None:
         return f"{report.errors_file} names every row"
     return "try --dry-run to see how the columns are read"
-
-
-def _defused(text: str) -> str:
-    return "'" + text if text[:1] in {"=", "+", "-", "@", "\t", "\r", "＝"} else text
-
-
-def _fingerprint(stream: BinaryIO, options: Options) -> str:
-    """What tells a file again: its size and both ends. Empty for a pipe."""
-    try:
-        size = os.fstat(stream.fileno()).st_size
-        if not stream.seekable() or options.dry_run:
-            return ""
-        place = stream.tell()
-        stream.seek(0)
-        start = stream.read(1 << 16)
-        stream.seek(max(0, size - (1 << 16)))
-        end = stream.read(1 << 16)
-        stream.seek(place)
-    except (OSError, ValueError, AttributeError):
-        return ""
-    return hashlib.sha256(b"%d\0%b\0%b" % (size, start, end)).hexdigest()
-
-
-def _state_of(stream: BinaryIO) -> tuple[int, int] | None:
-    try:
-        found = os.fstat(stream.fileno())
-    except (OSError, ValueError, AttributeError):
-        return None
-    return found.st_size, found.st_mtime_ns
 
 
 def _as_sqlalchemy(error: Exception, connection: Connection) -> None:

@@ -32,17 +32,13 @@ from subscribers.membership.lists import (
     rename_list,
 )
 from subscribers.membership.people import (
-    Story,
-    Summary,
-    count_people,
     erase_person,
     find_person,
     forget_traces,
-    list_people,
     look_up,
-    story_of,
     update_person,
 )
+from subscribers.membership.stories import Story, Summary, count_people, list_people, story_of
 
 __all__ = [
     "BY_COMMAND",

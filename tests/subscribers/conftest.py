@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -19,6 +20,18 @@ from subscribers.suppression import SuppressionKey
 
 NOW = datetime(2026, 3, 1, 7, 0, tzinfo=UTC)
 KEY = SuppressionKey(b"a key of the tests, 32 bytes long")
+
+
+def counts(report: Report) -> dict[str, int]:
+    named = ("added", "updated", "unchanged", "suppressed", "rejected")
+    found = {name: getattr(report, name) for name in named if getattr(report, name)}
+    assert report.rows == sum(found.values())
+    return found
+
+
+def rejected(folder: Path) -> list[tuple[str, str, str]]:
+    with (folder / "errors.csv").open(encoding="utf-8", newline="") as file:
+        return [(line, reason, row) for line, reason, row in csv.reader(file)][1:]
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -162,7 +162,7 @@ def as_python_says(value: Any, sign: str, wanted: Any) -> bool:
         return False
     lowered, other = str(left), str(wanted)
     lowered, other = ("".join(c.lower() if c.isascii() else c for c in part) for part in (lowered, other))
-    tests = {
+    tests: dict[str, Callable[[], bool]] = {
         "=": lambda: left == wanted, "<": lambda: left < wanted, "<=": lambda: left <= wanted,
         ">": lambda: left > wanted, ">=": lambda: left >= wanted, "contains": lambda: other in lowered,
         "starts with": lambda: lowered.startswith(other), "ends with": lambda: lowered.endswith(other),
