@@ -115,7 +115,7 @@ def newsletter_toml(
     """A newsletter.toml that teaches: what must be set is set, what may be set stands as a comment."""
     host = (urlsplit(url).hostname or "example.org").removeprefix("www.")
     parts = [
-        "# Your newsletter. `digest doctor` tells what is still missing; docs/how-to.md explains each key.",
+        "# Your newsletter. `digest doctor` tells what is still missing; docs/settings.md explains each key.",
         "[newsletter]",
         f"name = {_quoted(name)}",
         f"url = {_quoted(url)}",
