@@ -83,14 +83,16 @@ def run(ctx: typer.Context, json: Json = False) -> None:
 
     Editions when they are due, retries, feeds at their own pace, notices, bounces, retention. Of several
     processes one leads; when it is killed, another follows within a minute. SIGTERM ends it within the
-    time of a message.
+    time of a message. With ``[web] serve = true`` it serves the public pages as well.
     """
     import logging
     import os
     import signal
     import socket
     import threading
+    from contextlib import ExitStack
 
+    from digest.cli.serve import public_serving
     from digest.pipeline.leadership import Lease
     from digest.schedule import Office
     from digest.schedule.jobs import jobs_of
@@ -111,5 +113,8 @@ def run(ctx: typer.Context, json: Json = False) -> None:
         {"pid": os.getpid(), "editions": list(state.settings.file.editions)},
         lambda out: out.print("Running what is due; Ctrl-C ends it.", markup=False),
     )
-    office.run(stop)
+    with ExitStack() as beside:
+        if state.settings.file.web.serve:
+            beside.enter_context(public_serving(application))
+        office.run(stop)
     application.close()

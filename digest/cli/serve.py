@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digest.cli.context import Json, state_of
+
+if TYPE_CHECKING:
+    from digest.app import App
+
+MOST_CONNECTIONS = 500
 
 
 def serve(
@@ -21,15 +28,27 @@ def serve(
     """
     import threading
 
-    from digest.cli.serving import serving
-    from digest.web import public_pages
-
     state = state_of(ctx)
-    web = state.settings.file.web
-    app = state.app
-    pages = public_pages(state.settings, app.reader_desk(), app.sign_ups, app.readers, state.clock)
-    with serving(pages, host=host or web.host, port=web.port if port is None else port) as url:
+    with public_serving(state.app, host=host, port=port) as url:
         state.emit(
             json, {"url": url}, lambda out: out.print(f"Serving {url} — Ctrl-C ends it.", markup=False)
         )
         threading.Event().wait()
+
+
+@contextmanager
+def public_serving(app: App, *, host: str | None = None, port: int | None = None) -> Iterator[str]:
+    """Serve the public pages while the block runs, as ``[web]`` says; gives their local address."""
+    from digest.cli.serving import serving
+    from digest.web import public_pages
+
+    web = app.settings.file.web
+    pages = public_pages(app.settings, app.reader_desk(), app.sign_ups, app.readers, app.clock)
+    with serving(
+        pages,
+        host=host or web.host,
+        port=web.port if port is None else port,
+        proxies=web.trusted_proxies,
+        most_connections=MOST_CONNECTIONS,
+    ) as url:
+        yield url

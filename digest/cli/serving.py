@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,19 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def serving(application: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+def serving(
+    application: ASGIApp,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    proxies: Sequence[str] = (),
+    most_connections: int | None = None,
+) -> Iterator[str]:
     """Serve an ASGI application while the block runs; gives its address, without a slash at its end.
 
     :param port: 0 takes a free one. Raises ``PortTaken``.
+    :param proxies: addresses or networks whose X-Forwarded-For is believed; nobody else's is.
+    :param most_connections: more are answered 503.
     """
     import uvicorn
 
@@ -36,6 +45,11 @@ def serving(application: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> 
         lifespan="off",
         ws="none",
         timeout_graceful_shutdown=1,
+        timeout_keep_alive=5,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
+        limit_concurrency=most_connections,
+        server_header=False,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([bound],), name="page", daemon=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from starlette.routing import Route
 from digest.errors import DatabaseError
 from digest.rendering.words import words_of
 from digest.web.archive import ArchivePages
+from digest.web.health import HealthPages
 from digest.web.pages import PROTECTION, Page, show
 from digest.web.reader import ReaderPages
 from digest.web.signup import SignUpPages
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 LONGEST_BODY = 64 * 1024  # bytes; a form of ours has less than one kilobyte
 LONGEST_PATH = 2048
+LONGEST_WAIT = 20.0  # seconds for a whole body; a form fits into one packet
+HSTS = "max-age=31536000"  # RFC 6797
 
 
 def public_pages(
@@ -46,14 +50,7 @@ def public_pages(
     archive = ArchivePages(settings, readers)
     sign_up = SignUpPages(settings, sign_ups, clock)
 
-    def alive(_request: Request) -> Response:
-        return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
-
-    def ready(_request: Request) -> Response:
-        with readers() as session:
-            session.connection().exec_driver_sql("SELECT 1")
-        return PlainTextResponse("ready\n", headers={"Cache-Control": "no-store"})
-
+    health = HealthPages(settings, readers, clock)
     routes = [
         Route("/u/{token}", reader.ask_to_leave, methods=["GET"]),
         Route("/u/{token}", _with_form(reader.leave), methods=["POST"]),
@@ -69,8 +66,9 @@ def public_pages(
         Route("/archive/feed.xml", archive.feed, methods=["GET"]),
         Route("/sitemap.xml", archive.sitemap, methods=["GET"]),
         Route("/archive/{edition}/{day}", archive.issue, methods=["GET"]),
-        Route("/healthz", alive, methods=["GET"]),
-        Route("/readyz", ready, methods=["GET"]),
+        Route("/healthz", health.alive, methods=["GET"]),
+        Route("/readyz", health.ready, methods=["GET"]),
+        Route("/metrics", health.metrics, methods=["GET"]),
     ]
     words = words_of(settings.file.newsletter.language)
     newsletter = settings.file.newsletter
@@ -110,7 +108,7 @@ def public_pages(
             HTTPException: http_error,
         },
     )
-    application.add_middleware(_Limits)
+    application.add_middleware(_Limits, https=settings.public_url.startswith("https://"))
     return application
 
 
@@ -143,10 +141,14 @@ def _with_form_or_json(
 
 async def _body(request: Request) -> bytes:
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LONGEST_BODY:
-            raise HTTPException(413)
+    try:
+        async with asyncio.timeout(LONGEST_WAIT):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > LONGEST_BODY:
+                    raise HTTPException(413)
+    except TimeoutError:
+        raise HTTPException(408, headers={"Connection": "close"}) from None
     return bytes(body)
 
 
@@ -167,8 +169,9 @@ def _fields(request: Request, body: bytes) -> dict[str, list[str]]:
 class _Limits:
     """Refuses what no reader sends, and puts the protecting headers on every answer."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
+        self._headers = PROTECTION | ({"Strict-Transport-Security": HSTS} if https else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -176,7 +179,7 @@ class _Limits:
             return
         path = scope.get("raw_path") or scope["path"].encode()
         if len(path) > LONGEST_PATH or "\x00" in scope["path"]:
-            await PlainTextResponse("Bad Request\n", 400, headers=PROTECTION)(scope, receive, send)
+            await PlainTextResponse("Bad Request\n", 400, headers=self._headers)(scope, receive, send)
             return
 
         async def protected(message: dict[str, object]) -> None:
@@ -186,7 +189,7 @@ class _Limits:
                 present = {name.lower() for name, _ in headers}
                 headers += [
                     (name.encode(), value.encode())
-                    for name, value in PROTECTION.items()
+                    for name, value in self._headers.items()
                     if name.lower().encode() not in present
                 ]
             await send(message)
