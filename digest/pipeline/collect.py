@@ -70,7 +70,7 @@ class CollectReport:
         return bool(self.sources) and all(source.status in {"failed", "waiting"} for source in self.sources)
 
     def as_json(self) -> dict[str, Any]:
-        """The shape that CLI.md promises."""
+        """The shape that ``--json`` promises."""
         return {
             "sources": [
                 {

@@ -53,7 +53,7 @@ class Summary:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The JSON of ``send`` (CLI.md)."""
+        """The JSON of ``send``."""
         return {
             "issue": self.issue,
             "recipients": self.recipients,

@@ -44,7 +44,7 @@ class Accepted:
 
 
 class Blame(StrEnum):
-    """At which step a reply came, hence whom it concerns (SENDING.md)."""
+    """At which step a reply came, hence whom it concerns (docs/sending.md)."""
 
     CONNECTION = "connection"
     SENDER = "sender"

@@ -185,3 +185,12 @@ def test_nothing_names_the_machine_it_was_made_on() -> None:
             continue
         found = places.search(file.read_bytes())
         assert found is None, f"{name}: {found[0]!r}"
+
+
+def test_every_page_that_the_code_refers_to_exists() -> None:
+    for package in ("digest", "subscribers", "templates"):
+        for file in (ROOT / package).rglob("*"):
+            if file.suffix not in {".py", ".j2", ".html", ".ini", ".toml"}:
+                continue
+            for name in re.findall(r"\b(?:docs/[\w-]+|[A-Z]{3,})\.md\b", file.read_text(encoding="utf-8")):
+                assert (ROOT / name).is_file(), f"{file.relative_to(ROOT)}: {name}"
