@@ -1,4 +1,4 @@
-"""Whom a refusal blames: ten in a row that concern the sender or the message pause the issue (docs/sending.md).
+"""Whom a refusal blames: ten in a row about sender or message pause the issue (docs/sending.md).
 
 Until one copy is accepted again such refusals are suspect: nobody is marked refused for them. An
 acceptance shows that the server takes our mail, and they count against their own recipients after all.
