@@ -7,6 +7,7 @@ never fail (RFC 8058).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -14,14 +15,23 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from digest.pipeline.confirm import confirm_by_link
-from subscribers.membership import ConfirmOutcome, How
-from subscribers.membership.fields import clean_name
-from subscribers.membership.joining import (
+from subscribers.addresses import Address
+from subscribers.errors import Suppressed
+from subscribers.membership import (
+    ConfirmOutcome,
+    How,
+    Story,
     choose_sections,
+    erase_person,
+    story_of,
+    subscribe,
+    subscription_of,
     undo_unsubscribe,
     unsubscribe,
     unsubscribe_everywhere,
+    update_person,
 )
+from subscribers.membership.fields import clean_name
 from subscribers.models import (
     ConsentMethod,
     MailingListRow,
@@ -29,6 +39,7 @@ from subscribers.models import (
     SubscriptionRow,
     SubscriptionStatus,
 )
+from subscribers.suppression import SuppressionKey
 from subscribers.tokens import CONFIRM_MAX_AGE, Purpose, TokenSigner
 
 if TYPE_CHECKING:
@@ -48,6 +59,18 @@ class Standing:
     confirmed: bool = False
     name: str = ""
     sections: tuple[str, ...] | None = None
+    own_language: str = ""  # what they chose; ``language`` falls back to the newsletter's
+    timezone: str = ""
+    lists: tuple[ListChoice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ListChoice:
+    """A list that the reader is on, or may join."""
+
+    name: str
+    title: str
+    on_it: bool
 
 
 class ReaderDesk:
@@ -117,20 +140,114 @@ class ReaderDesk:
             return outcome, self._standing(session, subscription_id)
 
     def choose(
-        self, token: str, *, now: datetime, name: str, sections: Sequence[str] | None, ip: str = ""
+        self,
+        token: str,
+        *,
+        now: datetime,
+        name: str,
+        sections: Sequence[str] | None,
+        language: str | None = None,
+        timezone: str | None = None,
+        lists: Sequence[str] | None = None,
+        ip: str = "",
     ) -> Standing:
-        """Change name and chosen sections (None: all of them). Raises ``InvalidField``."""
+        """Change fields, chosen sections (None: all of them), and the lists one is on (None: as they are).
+
+        The link proves the address: a list joined here needs no further confirmation.
+        Raises ``InvalidField``.
+        """
         subscription_id = self._verify(Purpose.PREFERENCES, token, now)
+        how = How(ConsentMethod.PREFERENCES, ip=ip)
         with self._sessions.begin() as session:
             row = session.get(SubscriptionRow, subscription_id)
             if row is not None:
                 person = session.get_one(SubscriberRow, row.subscriber_id)
-                cleaned = clean_name(name)
-                if cleaned != person.name:
-                    person.name, person.updated_at = cleaned, now
-                how = How(ConsentMethod.PREFERENCES, ip=ip)
+                key = SuppressionKey(self._settings.suppression_key)
+                before = (person.name, person.language, person.timezone)
+                wanted = (
+                    clean_name(name),
+                    person.language if language is None else language,
+                    person.timezone if timezone is None else timezone,
+                )
+                if before != wanted:
+                    name, language, timezone = wanted
+                    update_person(
+                        session,
+                        person,
+                        key,
+                        now=now,
+                        how=how,
+                        name=name,
+                        language=language,
+                        timezone=timezone,
+                    )
                 choose_sections(session, subscription_id, sections, now=now, how=how)
+                if lists is not None:
+                    self._choose_lists(session, person, key, lists, now=now, how=how)
             return self._standing(session, subscription_id)
+
+    def own_data(self, token: str, *, now: datetime) -> Story | None:
+        """Everything stored of the reader, or None when nothing is."""
+        subscription_id = self._verify(Purpose.PREFERENCES, token, now)
+        with self._readers() as session:
+            row = session.get(SubscriptionRow, subscription_id)
+            if row is None:
+                return None
+            person = session.get_one(SubscriberRow, row.subscriber_id)
+            return story_of(session, person, SuppressionKey(self._settings.suppression_key))
+
+    def erase(self, token: str, *, now: datetime, ip: str = "") -> bool:
+        """Erase the reader for good, whatever list the link was of; False when they were gone before."""
+        subscription_id = self._verify(Purpose.PREFERENCES, token, now)
+        with self._sessions.begin() as session:
+            row = session.get(SubscriptionRow, subscription_id)
+            if row is None:
+                return False
+            person = session.get_one(SubscriberRow, row.subscriber_id)
+            address = Address(person.address, person.normalized, person.domain)
+            key = SuppressionKey(self._settings.suppression_key)
+            how = How(ConsentMethod.PREFERENCES, ip=ip)
+            return erase_person(session, address, key, now=now, how=how)
+
+    def _choose_lists(
+        self,
+        session: Session,
+        person: SubscriberRow,
+        key: SuppressionKey,
+        wanted: Sequence[str],
+        *,
+        now: datetime,
+        how: How,
+    ) -> None:
+        address = Address(person.address, person.normalized, person.domain)
+        for choice in self._choices(session, person.id):
+            row = session.scalars(select(MailingListRow).where(MailingListRow.name == choice.name)).one()
+            if choice.name in wanted and not choice.on_it:
+                with suppress(Suppressed):  # the desk's word stands, and its reason is not shown
+                    subscribe(session, address, row, key, now=now, how=how, confirmed=True)
+            elif choice.on_it and choice.name not in wanted:
+                standing = subscription_of(session, person, row)
+                if standing is not None:
+                    unsubscribe(session, standing.id, now=now, how=how)
+
+    def _choices(self, session: Session, subscriber_id: int) -> tuple[ListChoice, ...]:
+        """The lists one is on, and those that everybody may join."""
+        private = self._settings.file.web.private_lists
+        editions = [self._settings.edition(name).list_name for name in self._settings.file.editions]
+        on_it = set(
+            session.scalars(
+                select(SubscriptionRow.list_id).where(
+                    SubscriptionRow.subscriber_id == subscriber_id,
+                    SubscriptionRow.status == SubscriptionStatus.CONFIRMED,
+                )
+            )
+        )
+        rows = session.scalars(select(MailingListRow).order_by(MailingListRow.name)).all()
+        return tuple(
+            ListChoice(row.name, row.title or row.name, row.id in on_it)
+            for row in rows
+            if row.id in on_it or (row.name in editions and row.name not in private)
+        )
 
     def section_names(self, list_name: str) -> dict[str, str]:
         """Keys and names of the sections that a list's editions print, in their order."""
@@ -169,4 +286,7 @@ class ReaderDesk:
             confirmed=subscription.status is SubscriptionStatus.CONFIRMED,
             name=person.name,
             sections=None if subscription.sections is None else tuple(subscription.sections),
+            own_language=person.language,
+            timezone=person.timezone,
+            lists=self._choices(session, person.id),
         )

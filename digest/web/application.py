@@ -19,6 +19,7 @@ from digest.rendering.words import words_of
 from digest.web.archive import ArchivePages
 from digest.web.health import HealthPages
 from digest.web.pages import PROTECTION, Page, show
+from digest.web.preferences import PreferencePages
 from digest.web.reader import ReaderPages
 from digest.web.signup import SignUpPages
 from subscribers.errors import SubscriberError, TokenError
@@ -47,6 +48,7 @@ def public_pages(
 ) -> Starlette:
     """The application; ``readers`` are sessions that only read."""
     reader = ReaderPages(settings, desk, clock)
+    choices = PreferencePages(settings, desk, clock)
     archive = ArchivePages(settings, readers)
     sign_up = SignUpPages(settings, sign_ups, clock)
 
@@ -57,8 +59,11 @@ def public_pages(
         Route("/u/{token}/undo", _with_form(reader.come_back), methods=["POST"]),
         Route("/c/{token}", reader.ask_to_confirm, methods=["GET"]),
         Route("/c/{token}", _with_form(reader.confirm), methods=["POST"]),
-        Route("/p/{token}", reader.preferences, methods=["GET"]),
-        Route("/p/{token}", _with_form(reader.choose), methods=["POST"]),
+        Route("/p/{token}", choices.form, methods=["GET"]),
+        Route("/p/{token}", _with_form(choices.save), methods=["POST"]),
+        Route("/p/{token}/data", choices.data, methods=["GET"]),
+        Route("/p/{token}/erase", choices.ask_to_erase, methods=["GET"]),
+        Route("/p/{token}/erase", _with_form(choices.erase), methods=["POST"]),
         Route("/subscribe", sign_up.form, methods=["GET"]),
         Route("/subscribe", _with_form_or_json(sign_up.take_form, sign_up.take_json), methods=["POST"]),
         Route("/subscribe", sign_up.preflight, methods=["OPTIONS"]),

@@ -26,13 +26,17 @@ PRIVATE = {"Cache-Control": "no-store"}
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a form; ``kind`` is text, email, check, hidden or trap (which people do not see)."""
+    """A field of a form; ``kind`` is text, email, choice (of ``options``), check, hidden or trap.
+
+    People do not see a trap.
+    """
 
     name: str
     value: str = ""
     label: str = ""
     kind: str = "text"
     checked: bool = False
+    options: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
