@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, select, text
 
-from subscribers.audience import audience, count_audience, recipients
+from subscribers.audience import audience, count_audience, count_mailable, recipients
 from subscribers.database import Base, open_engine, reading, session_factory
 from subscribers.exporting import export_people, export_to_file
 from subscribers.importing import Options, import_people
@@ -74,6 +74,7 @@ def copy_into_postgres(url: str, file: Path) -> float:
     engine = open_engine(url)
     raw = engine.raw_connection()
     driver = raw.driver_connection
+    assert driver is not None
     with driver.cursor() as cursor:
         cursor.execute("CREATE TABLE copied (email text UNIQUE, name text, city text)")
         started = time.perf_counter()
@@ -129,7 +130,8 @@ def questions(engine: Engine, list_id: int, folder: Path) -> None:
         started = time.perf_counter()
         count_lists(session)
         list_movement(session, list_id, now=NOW)
-        print(f"  lists stats without mailable: {time.perf_counter() - started:.2f} s (limit 1)")
+        count_mailable(session, list_id)
+        print(f"  lists stats: {time.perf_counter() - started:.2f} s (limit 1)")
 
 
 if __name__ == "__main__":

@@ -86,6 +86,13 @@ def not_suppressed() -> ColumnElement[bool]:
     )
 
 
+def suppressed_by_sets() -> ColumnElement[bool]:
+    """Return the contrary of ``not_suppressed`` for questions about everybody: the sets are read once."""
+    hashes = select(SuppressionRow.address_hash).where(SuppressionRow.kind == SuppressionKind.ADDRESS)
+    domains = select(SuppressionRow.domain).where(SuppressionRow.kind == SuppressionKind.DOMAIN)
+    return or_(SubscriberRow.suppression_hash.in_(hashes), SubscriberRow.domain.in_(domains))
+
+
 def suppression_of(session: Session, address: Address, key: SuppressionKey) -> Suppression | None:
     """Return what keeps ``address`` from being mailed (its own entry before its domain's), or ``None``."""
     found = session.scalars(

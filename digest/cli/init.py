@@ -42,7 +42,7 @@ def init(
     state = state_of(ctx)
     target = (folder or Path.cwd()).resolve()
     site = url or "https://example.org"
-    sources, sections, language = _propose(state, url, feed or [])
+    sources, sections, language, unread = _propose(state, url, feed or [])
     made = begin(
         target,
         name=name or target.name.replace("-", " ").title(),
@@ -51,6 +51,7 @@ def init(
         sections=sections,
         language=language,
         timezone=_machine_zone(),
+        unread=unread,
     )
     lists = make_lists(state, made.settings)
     payload = {"dir": str(made.folder), "files": list(made.written), "kept": list(made.kept), "lists": lists}
@@ -78,13 +79,22 @@ def make_lists(state: State, settings: Settings) -> list[str]:
 
 def _propose(
     state: State, url: str | None, feeds: list[str]
-) -> tuple[list[ProposedSource], list[ProposedSection], str]:
+) -> tuple[list[ProposedSource], list[ProposedSection], str, list[str]]:
+    """Sources, sections, language, and the addresses that could not be read: those stand as comments."""
     if not url and not feeds:
-        return [], [], "en"
+        return [], [], "en", []
+    from digest.errors import SourceError
     from digest.pipeline.tryout import propose_newsletter
 
-    with state.progress() as progress:
-        return propose_newsletter([url] if url and not feeds else feeds, clock=state.clock, progress=progress)
+    given = [url] if url and not feeds else feeds
+    try:
+        with state.progress() as progress:
+            return (*propose_newsletter(given, clock=state.clock, progress=progress), [])
+    except SourceError as error:
+        state.err.print(
+            f"{error}; the newsletter is made all the same, with that source as a comment", markup=False
+        )
+        return [], [], "en", given
 
 
 def _machine_zone() -> str:

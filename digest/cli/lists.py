@@ -124,7 +124,7 @@ def stats(
     Example: digest lists stats
     """
     from digest.cli.output_people import print_stats, stats_payload
-    from subscribers.audience import audience, count_audience
+    from subscribers.audience import count_mailable
     from subscribers.membership import count_lists, list_movement
 
     state = state_of(ctx)
@@ -133,7 +133,7 @@ def stats(
             stats_payload(
                 one,
                 list_movement(session, one.id, now=state.clock.now()),
-                count_audience(session, audience(one.id)),
+                count_mailable(session, one.id),
             )
             for one in count_lists(session, name=name or None)
         ]

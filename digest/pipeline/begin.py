@@ -58,10 +58,14 @@ def begin(
     sections: Sequence[ProposedSection] = (),
     language: str = "en",
     timezone: str = "UTC",
+    unread: Sequence[str] = (),
 ) -> Beginning:
-    """Write the files of a new newsletter. Raises ``ConfigError`` when the folder cannot be written."""
+    """Write the files of a new newsletter. Raises ``ConfigError`` when the folder cannot be written.
+
+    :param unread: addresses that could not be read; they are written as comments.
+    """
     texts = {
-        FILE_NAME: (newsletter_toml(name, url, sources, sections, language, timezone), 0o644),
+        FILE_NAME: (newsletter_toml(name, url, sources, sections, language, timezone, unread), 0o644),
         ".env": (env_file(), 0o600),
         ".gitignore": (IGNORED, 0o644),
     }
@@ -111,6 +115,7 @@ def newsletter_toml(
     sections: Sequence[ProposedSection],
     language: str,
     timezone: str,
+    unread: Sequence[str] = (),
 ) -> str:
     """A newsletter.toml that teaches: what must be set is set, what may be set stands as a comment."""
     host = (urlsplit(url).hostname or "example.org").removeprefix("www.")
@@ -134,7 +139,15 @@ def newsletter_toml(
     for source in sources:
         parts += ["[[sources]]", f"name = {_quoted(source.name)}", f"url = {_quoted(source.url)}"]
         parts += ["allow_private = true", ""] if source.allow_private else [""]
-    if not sources:
+    for address in unread:
+        parts += [
+            "# could not be read when this file was made; take the # away and try `digest fetch`",
+            "# [[sources]]",
+            f"# name = {_quoted(slug(urlsplit(address).hostname or name))}",
+            f"# url = {_quoted(address)}",
+            "",
+        ]
+    if not sources and not unread:
         parts += [
             "# [[sources]]                             # a feed, a site, a page, a file or a folder",
             f'# name = "{slug(name)}"',

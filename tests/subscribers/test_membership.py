@@ -10,7 +10,14 @@ from sqlalchemy import BigInteger, Select, cast, null, select
 from sqlalchemy.orm import Session, aliased
 
 from subscribers.addresses import parse_address
-from subscribers.audience import Recipient, audience, count_audience, recipients, still_mailable
+from subscribers.audience import (
+    Recipient,
+    audience,
+    count_audience,
+    count_mailable,
+    recipients,
+    still_mailable,
+)
 from subscribers.errors import InvalidField, NameTaken, Suppressed, UnknownList
 from subscribers.membership import (
     BY_COMMAND,
@@ -254,6 +261,18 @@ def test_one_copy_goes_to_one_address_although_it_is_on_several_lists(desk: Sess
     assert [row.address for row in rows] == ["Ann@Example.org", "bob@example.org"]
     assert rows[0].subscription_id == first
     assert list(recipients(desk, audience(lists), batch=1)) == [[rows[0]], [rows[1]]]
+
+
+def test_who_is_mailable_is_counted_as_the_audience_is(desk: Session) -> None:
+    daily = find_list(desk, "daily").id
+    for email in ("ann@example.org", "bob@x.org", "cy@x.org", "di@y.org", "ed@z.org"):
+        join(desk, email)
+    assert count_mailable(desk, daily) == 5
+    _suppress(desk, "ann@example.org")
+    _suppress(desk, "@x.org")
+    _suppress(desk, "nobody@w.org")
+    unsubscribe(desk, join(desk, "ed@z.org"), now=NOW, how=BY_COMMAND)
+    assert count_mailable(desk, daily) == count_audience(desk, audience(daily)) == 1
 
 
 def test_those_who_got_an_issue_and_those_who_did_not(desk: Session) -> None:
