@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, MetaData, select
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 from subscribers.models import OptIn
 from subscribers.tokens import Purpose
 from tests.web.site import Site
+
+READERS = (Purpose.UNSUBSCRIBE, Purpose.PREFERENCES, Purpose.CONFIRM)
 
 
 def everything(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
@@ -23,20 +28,26 @@ def everything(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
         }
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PROPFIND", "PUT", "DELETE"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
 @pytest.mark.parametrize("optin", [OptIn.SINGLE, OptIn.DOUBLE])
 def test_following_any_link_changes_no_row(engine: Engine, tmp_path: Path, optin: OptIn, method: str) -> None:
     site = Site(engine, tmp_path, optin)
     before = everything(engine)
-    for path in (
-        f"/u/{site.token(Purpose.UNSUBSCRIBE)}",
+    application = site.client.app
+    assert isinstance(application, Starlette)
+    paths = [
         f"/u/{site.token(Purpose.UNSUBSCRIBE)}?List-Unsubscribe=One-Click",
-        f"/u/{site.token(Purpose.UNSUBSCRIBE)}/undo",
-        f"/p/{site.token(Purpose.PREFERENCES)}?section=city&name=Eve",
-        f"/c/{site.token(Purpose.CONFIRM)}",
+        f"/p/{site.token(Purpose.PREFERENCES)}?section=city&name=Eve&everything=1",
         "/subscribe?email=eve@readers.example&list=daily",
-        "/archive",
-    ):
+        *(
+            re.sub(r"\{\w+\}", filled, route.path)
+            for route in application.routes
+            if isinstance(route, Route)
+            for filled in (*(site.token(purpose) for purpose in READERS), "daily")
+        ),
+    ]
+    assert len(paths) > 20
+    for path in paths:
         answer = site.client.request(method, path)
         assert answer.status_code < 500, path
         assert "set-cookie" not in answer.headers
