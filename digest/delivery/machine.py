@@ -89,7 +89,7 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The numbers of the machine (SENDING.md). The lease is longer than the wait for the dot's reply."""
+    """The numbers of the machine (docs/sending.md). The lease is longer than the wait for the dot's reply."""
 
     resend: bool = True
     lease: timedelta = 15 * MINUTE
@@ -114,6 +114,18 @@ class Tended:
     blown: int = 0  # copies in doubt when the fuse blew; 0: it did not
 
 
+class Intent(Protocol):
+    """That a final dot is about to be sent, on its way to the disk."""
+
+    def wait(self) -> bool:
+        """Return when it is safe on disk, or cannot be.
+
+        False: somebody else has the row, the lease is over, the issue is paused or cancelled, or the
+        database is gone. The dot must not be sent then.
+        """
+        ...
+
+
 class Outbox(Protocol):
     """Where copies wait; in the database, or in memory for test sends and dry runs.
 
@@ -124,12 +136,8 @@ class Outbox(Protocol):
         """Take at most ``limit`` copies that are due and whose readers still want them."""
         ...
 
-    def intend(self, claim: Claim, date: datetime) -> bool:
-        """Record that the final dot is about to be sent; return when that is safe on disk.
-
-        False: somebody else has the row, the lease is over, the issue is paused or cancelled, or the
-        database is gone. The dot must not be sent then.
-        """
+    def intend(self, claim: Claim, date: datetime) -> Intent:
+        """Ask to record that the final dot will be sent; does not wait. Asking again is harmless."""
         ...
 
     def record(self, claim: Claim, verdict: Verdict) -> None:

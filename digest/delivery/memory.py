@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import islice
 
 from digest.clock import Clock
-from digest.delivery.machine import Backlog, Claim, Standing, Tended, Verdict
+from digest.delivery.machine import Backlog, Claim, Intent, Standing, Tended, Verdict
 from digest.models import DeliveryStatus
 from digest.values import Recipient
 
@@ -44,7 +44,11 @@ class MemoryOutbox:
             self._out.update(claim.id for claim in claims)
         return claims
 
-    def intend(self, claim: Claim, date: datetime) -> bool:
+    def intend(self, claim: Claim, date: datetime) -> Intent:
+        return self
+
+    def wait(self) -> bool:
+        """Every intent holds while the outbox is open."""
         return self._standing is Standing.OPEN
 
     def record(self, claim: Claim, verdict: Verdict) -> None:

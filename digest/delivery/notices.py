@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from digest.clock import Clock
-from digest.delivery.machine import Backlog, Claim, Notice, Policy, Tended, Verdict
+from digest.delivery.machine import Backlog, Claim, Intent, Notice, Policy, Tended, Verdict
 from digest.delivery.outbox import LEFT_IN_DOUBT, WAITING, backlog_of, unlocked
 from digest.delivery.presence import is_dead, worker_name
 from digest.delivery.statements import LEASED, hot_statements
@@ -57,8 +57,8 @@ class NoticeOutbox:
         self._editors = tuple(editors)
         self._hot = hot_statements("notices", sqlite=engine.dialect.name == "sqlite")
 
-    def intend(self, claim: Claim, date: datetime) -> bool:
-        return self._writer.intend(self._hot, (claim.id, claim.fence, date))
+    def intend(self, claim: Claim, date: datetime) -> Intent:
+        return self._writer.ask(self._hot, (claim.id, claim.fence, date))
 
     def record(self, claim: Claim, verdict: Verdict) -> None:
         self._writer.record(self._hot, (claim.id, claim.fence, verdict))

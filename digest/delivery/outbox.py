@@ -27,7 +27,7 @@ from sqlalchemy.orm import Session
 
 from digest.clock import Clock
 from digest.delivery.company import announce, withdraw
-from digest.delivery.machine import Backlog, Claim, Policy, Standing, Tended, Verdict
+from digest.delivery.machine import Backlog, Claim, Intent, Policy, Standing, Tended, Verdict
 from digest.delivery.presence import is_dead, worker_name
 from digest.delivery.statements import LEASED, hot_statements
 from digest.delivery.verdicts import unsent
@@ -85,8 +85,8 @@ class SqlOutbox:
 
     # -- the hot path -------------------------------------------------------------------------
 
-    def intend(self, claim: Claim, date: datetime) -> bool:
-        return self._writer.intend(self._hot, (claim.id, claim.fence, date))
+    def intend(self, claim: Claim, date: datetime) -> Intent:
+        return self._writer.ask(self._hot, (claim.id, claim.fence, date))
 
     def record(self, claim: Claim, verdict: Verdict) -> None:
         self._writer.record(self._hot, (claim.id, claim.fence, verdict))

@@ -7,6 +7,7 @@ import queue
 import random
 import threading
 from collections import deque
+from datetime import datetime
 
 from digest.clock import Clock
 from digest.delivery.machine import Claim, Composer, Outbox, Policy, Verdict
@@ -29,6 +30,7 @@ from digest.values import (
 )
 
 log = logging.getLogger(__name__)
+FRESH_SECONDS = 0.5  # how old the answer to an intent may be when the dot is sent
 LOGIN_NEEDED = frozenset({530, 534, 535, 538})  # RFC 4954, section 6
 
 Waiting = tuple[Outbox, Composer, Claim]
@@ -36,18 +38,26 @@ Suspect = tuple[Outbox, Claim, Verdict]
 
 
 class _Permit:
-    """Asked once before the dot; remembers its answer, should the connection break its contract."""
+    """Asks for the intent when the envelope is about to go, so that its commit and the message travel at
+    the same time; called before the dot, it waits for the answer. Remembers it, should the connection break
+    its contract."""
 
-    __slots__ = ("_claim", "_date", "_outbox", "granted")
+    __slots__ = ("_asked", "_claim", "_clock", "_date", "_intent", "_outbox", "granted")
 
-    def __init__(self, outbox: Outbox, claim: Claim, date: object) -> None:
+    def __init__(self, outbox: Outbox, claim: Claim, date: datetime, clock: Clock) -> None:
         self._outbox = outbox
         self._claim = claim
         self._date = date
+        self._clock = clock
+        self._asked = clock.monotonic()
+        self._intent = outbox.intend(claim, date)
         self.granted = False
 
     def __call__(self) -> bool:
-        self.granted = self._outbox.intend(self._claim, self._date)  # type: ignore[arg-type]
+        if self._clock.monotonic() - self._asked > FRESH_SECONDS:
+            # A slow server, or we were stopped: lease, fence and pause are asked about once more.
+            self._intent = self._outbox.intend(self._claim, self._date)
+        self.granted = self._intent.wait()
         return self.granted
 
 
@@ -192,7 +202,7 @@ class Senders:
                 outbox.release([claim])
                 return None
         date = claim.date or self._clock.now().replace(microsecond=0)
-        permit = _Permit(outbox, claim, date)
+        permit = _Permit(outbox, claim, date, self._clock)
         outcome: Outcome
         try:
             envelope = compose(claim, date)

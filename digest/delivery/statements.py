@@ -31,7 +31,8 @@ class Hot:
     sqlite: bool
 
     def intend(self, cursor: Any, intents: Sequence[tuple[int, int, datetime]], now: datetime) -> set[int]:
-        """Turn ``(id, fence, date)`` that still hold from claimed to sending; return their ids."""
+        """Turn ``(id, fence, date)`` that still hold into sending; return their ids. Asked again, it is
+        answered anew."""
         if self.sqlite:
             rows = json.dumps([(row, fence, _text(date)) for row, fence, date in intents])
             found = cursor.execute(self.intend_sql, (rows, _text(now))).fetchall()
@@ -108,7 +109,7 @@ def hot_statements(table: str, *, sqlite: bool) -> Hot:
         sqlite=sqlite,
         intend_sql=(
             f"UPDATE {table} SET status = 'sending', first_sent_at = {date} {intents}"
-            f" WHERE {mine} AND {table}.status = 'claimed' AND {table}.lease_until > {mark} {opened}"
+            f" WHERE {mine} AND {table}.{LEASED} AND {table}.lease_until > {mark} {opened}"
             f" RETURNING {table}.id"
         ),
         accept_sql=(

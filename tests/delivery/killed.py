@@ -17,5 +17,5 @@ def claim_two_and_die(url: str) -> None:
     engine = open_engine(url)
     outbox = SqlOutbox(engine, Writer(engine, clock), clock, issue_id=1, list_id=1, policy=Policy())
     first, _ = outbox.claim(2)
-    assert outbox.intend(first, clock.now())
+    assert outbox.intend(first, clock.now()).wait()
     os.kill(os.getpid(), signal.SIGKILL)

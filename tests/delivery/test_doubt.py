@@ -47,11 +47,11 @@ def test_a_worker_that_was_stopped_and_resumed_finds_itself_fenced_off(
     stopped, other = desk.outbox(name="stopped", clock=clock), desk.outbox(name="other", clock=clock)
     [held] = stopped.claim(1)
     clock.advance(LEASE + timedelta(seconds=1))
-    assert not stopped.intend(held, clock.now()), "its lease is over"
+    assert not stopped.intend(held, clock.now()).wait(), "its lease is over"
     other.tend()
     [claim] = other.claim(1)
-    assert not stopped.intend(held, clock.now()), "somebody else has it"
-    assert other.intend(claim, clock.now())
+    assert not stopped.intend(held, clock.now()).wait(), "somebody else has it"
+    assert other.intend(claim, clock.now()).wait()
     stopped.record(held, accepted(stopped, held, clock))
     stopped.settle()
     assert newsroom.row(1).status is DeliveryStatus.SENDING, "what a fenced worker says is not heard"
@@ -68,7 +68,7 @@ def test_a_heartbeat_keeps_what_is_ours(newsroom: Newsroom, desk: Desk) -> None:
         busy.tend()
         other.tend()
     assert other.claim(1) == []
-    assert busy.intend(claim, clock.now())
+    assert busy.intend(claim, clock.now()).wait()
 
 
 def test_a_copy_in_doubt_is_sent_once_more_with_the_same_date(newsroom: Newsroom, desk: Desk) -> None:
@@ -77,7 +77,7 @@ def test_a_copy_in_doubt_is_sent_once_more_with_the_same_date(newsroom: Newsroom
     clock = StoppedClock(START)
     killed, other = desk.outbox(name="killed", clock=clock), desk.outbox(name="other", clock=clock)
     [claim] = killed.claim(1)
-    assert killed.intend(claim, START)
+    assert killed.intend(claim, START).wait()
     clock.advance(LEASE + timedelta(seconds=1))
     other.tend()
     assert newsroom.row(1).status is DeliveryStatus.UNCERTAIN
@@ -88,7 +88,7 @@ def test_a_copy_in_doubt_is_sent_once_more_with_the_same_date(newsroom: Newsroom
     assert again.date == START
     assert again.resends == 1
     # And in doubt once more: never a third time.
-    assert other.intend(again, START)
+    assert other.intend(again, START).wait()
     clock.advance(2 * LEASE)
     third = desk.outbox(name="third", clock=clock)
     third.tend()
@@ -104,7 +104,7 @@ def test_an_acceptance_reported_late_settles_the_doubt(newsroom: Newsroom, desk:
     clock = StoppedClock(START)
     slow, other = desk.outbox(name="slow", clock=clock), desk.outbox(name="other", clock=clock)
     [claim] = slow.claim(1)
-    assert slow.intend(claim, START)
+    assert slow.intend(claim, START).wait()
     clock.advance(LEASE + timedelta(seconds=1))
     other.tend()
     slow.record(claim, accepted(slow, claim, clock))

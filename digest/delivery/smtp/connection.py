@@ -22,6 +22,7 @@ _UNKNOWN_PARAMETER: Final = frozenset({501, 555})
 _PATH = re.compile('[^\x00-\x20\x7f-\x9f<>\\\\"\u2028\u2029]{1,320}').fullmatch
 _GOODBYE_SECONDS: Final = 1.0
 _EARLY_SECONDS: Final = 2.0
+_BUSY_SECONDS: Final = 0.02
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
@@ -93,7 +94,7 @@ class SmtpConnection:
         if not permitted:
             self.abort()
             return Withheld()
-        # The permit may have waited for a commit: look once more, since an early answer is no acceptance.
+        # An early answer is no acceptance. (One look, here: a look gives the interpreter's lock away.)
         return self._answered_early("an answer before the dot") if self._replies.waiting() else self._finish()
 
     def close(self) -> None:
@@ -214,7 +215,10 @@ class SmtpConnection:
 
     def _expect_silence(self) -> None:
         """An answer to no question would be taken for the next one's: the session is out of step."""
-        if self._replies.waiting():
+        busy = (
+            self._replies.age < _BUSY_SECONDS
+        )  # the last reply has just been read, and with it all there was
+        if self._replies.buffered if busy else self._replies.waiting():
             reply = self._replies.read(self._server.timeout)
             raise SessionError(str(reply) if reply.code == _CLOSING else f"out of step: {reply}")
 
@@ -234,7 +238,7 @@ class SmtpConnection:
             self._sock.sendall(memoryview(message)[:-2])
         except OSError as error:
             return self._answered_early(error.strerror or str(error))
-        if self._replies.waiting():
+        if self._replies.buffered:
             return self._answered_early("an answer before the dot")
         return None
 

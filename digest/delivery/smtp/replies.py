@@ -12,6 +12,7 @@ from typing import Final
 LONGEST_REPLY: Final = 65536  # octets of all lines together; RFC 5321 has 512 a line
 MOST_LINES: Final = 200
 KEPT_TEXT: Final = 1000  # characters
+KNOWN_REPLIES: Final = 32
 
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
 _ENHANCED = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}(?=\s|$)")
@@ -75,6 +76,8 @@ class ReplyReader:
         self._socket = sock
         self._monotonic = monotonic
         self._buffer = b""
+        self._known: dict[bytes, Reply] = {}  # one line: servers say the same few things over and over
+        self._received_at = 0.0
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
 
@@ -92,15 +95,27 @@ class ReplyReader:
                 self._more(deadline)
                 continue
             self._buffer = rest
+            if not lines and (known := self._known.get(line)) is not None:
+                return known
             size += len(line)
             found = _LINE.fullmatch(line.rstrip(b"\r"))
             if found is None or (lines and found[1] != lines[0][:3]):
                 raise SessionError(f"not a reply: {_printable(line)[:100]!r}")
             lines.append(found[0])
             if found[2] != b"-":
-                return Reply(int(found[1]), _text(lines), tuple(lines))
+                reply = Reply(int(found[1]), _text(lines), tuple(lines))
+                if len(lines) == 1 and len(line) < KEPT_TEXT:
+                    if len(self._known) >= KNOWN_REPLIES:
+                        self._known.clear()
+                    self._known[line] = reply
+                return reply
             if len(lines) >= MOST_LINES or size > LONGEST_REPLY:
                 raise SessionError("the reply has no end")
+
+    @property
+    def age(self) -> float:
+        """Seconds since something was received."""
+        return self._monotonic() - self._received_at
 
     @property
     def buffered(self) -> bool:
@@ -137,6 +152,7 @@ class ReplyReader:
         if not received:
             raise SessionError("the server closed the connection")
         self._buffer += received
+        self._received_at = self._monotonic()
 
 
 def _would_block(error: OSError) -> bool:
