@@ -23,7 +23,15 @@ from sqlalchemy.orm import Session
 from subscribers.addresses import Address, deserves_a_look, redact, warnings_of
 from subscribers.errors import ImportFailed, SubscriberError, UnknownList
 from subscribers.importing.formats import Columns
-from subscribers.importing.opening import Reading, fingerprint_of, in_chunks, open_file, read_ahead, state_of
+from subscribers.importing.opening import (
+    Batch,
+    Reading,
+    fingerprint_of,
+    in_chunks,
+    open_file,
+    read_ahead,
+    state_of,
+)
 from subscribers.importing.plan import Changes, Known, Planner
 from subscribers.importing.rejects import ErrorsFile
 from subscribers.importing.store import Store, lists_of, store_for
@@ -71,10 +79,10 @@ def import_people(
         options = _with_list(options, reading.columns)
         report.file_format, report.encoding = reading.columns.file_format, reading.source.encoding
         report.notes += reading.columns.notes
-        run = _Run(engine, key, options, report, now=now, fingerprint=fingerprint_of(stream, options))
+        run = _Run(engine, options, report, now=now, fingerprint=fingerprint_of(stream, options))
         with _without_collector(), errors, run:
             try:
-                chunks = in_chunks(reading.batches, options.chunk_rows)
+                chunks = _hashed(in_chunks(reading.batches, options.chunk_rows), key)
                 if engine.dialect.name != "sqlite":
                     chunks = read_ahead(chunks)
                 for candidates, rejects in chunks:
@@ -105,7 +113,6 @@ class _Run:
     def __init__(
         self,
         engine: Engine,
-        key: SuppressionKey,
         options: Options,
         report: Report,
         *,
@@ -113,7 +120,6 @@ class _Run:
         fingerprint: str,
     ) -> None:
         self._engine = engine
-        self._key = key
         self._options = options
         self._report = report
         self._now = now
@@ -172,8 +178,6 @@ class _Run:
         """Write one chunk in one transaction; return the rows that it could not place."""
         if not candidates:
             return []
-        for row in candidates:
-            row.address_hash = self._key.hash(row.normalized)
         counts = _counts(self._report)
         for attempt in range(_TRIES):
             _restore(self._report, counts)
@@ -281,6 +285,14 @@ class _Run:
             .where(ImportRunRow.id == self._id)
             .values(**{name: getattr(self._report, name) for name in _COUNTED}, **values)
         )
+
+
+def _hashed(chunks: Iterator[Batch], key: SuppressionKey) -> Iterator[Batch]:
+    """Chunks whose rows have the keyed hash of their address (while a server works on the one before)."""
+    for candidates, rejects in chunks:
+        for row in candidates:
+            row.address_hash = key.hash(row.normalized)
+        yield candidates, rejects
 
 
 @contextmanager

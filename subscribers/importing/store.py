@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection, text
@@ -130,10 +131,7 @@ class SqliteStore:
 
     def write(self, connection: Connection, changes: Changes, now: datetime) -> None:
         raw = _driver(connection)
-        # In the order of the unique index, neighbouring pages are written once.
-        raw.executemany(
-            _insert("subscribers", PEOPLE_COLUMNS), sorted(changes.people, key=lambda row: row[2])
-        )
+        raw.executemany(_insert("subscribers", PEOPLE_COLUMNS), sorted(changes.people, key=_normalized))
         raw.executemany(_insert("subscriptions", SUBSCRIPTION_COLUMNS), changes.subscriptions)
         raw.executemany(_insert("consent_events", EVENT_COLUMNS), changes.events)
         raw.executemany(
@@ -210,17 +208,24 @@ class PostgresStore:
     def ids(self, connection: Connection, table: str, number: int) -> Iterator[int]:
         if not number:
             return iter(())
-        found = _driver(connection).execute(
-            "SELECT nextval(%s::regclass) FROM generate_series(1, %s)", (f"{table}_id_seq", number)
-        )
-        return iter([row[0] for row in found.fetchall()])
+        raw = _driver(connection)
+        ids = "SELECT nextval(%s::regclass) AS id FROM generate_series(1, %s)"
+        sequence = f"{table}_id_seq"
+        first, last = raw.execute(
+            f"SELECT min(id), max(id) FROM ({ids}) AS taken",  # noqa: S608 - a text of our own
+            (sequence, number),
+        ).fetchone()
+        if last - first + 1 == number:
+            return iter(range(first, last + 1))
+        # Somebody took some in between: gaps do no harm, so take others, one by one.
+        return iter([row[0] for row in raw.execute(ids, (sequence, number)).fetchall()])
 
     def write(self, connection: Connection, changes: Changes, now: datetime) -> None:
         cursor = _driver(connection).cursor()
         # What a crash of the server could lose, the same import run again brings back.
         cursor.execute("SET LOCAL synchronous_commit = off")
         for table, columns, text_of, rows in (
-            ("subscribers", PEOPLE_COLUMNS, _people_text, changes.people),
+            ("subscribers", PEOPLE_COLUMNS, _people_text, sorted(changes.people, key=_normalized)),
             ("subscriptions", SUBSCRIPTION_COLUMNS, _subscriptions_text, changes.subscriptions),
             ("consent_events", EVENT_COLUMNS, _events_text, changes.events),
         ):
@@ -236,6 +241,10 @@ class PostgresStore:
             cursor.executemany(_UPDATE_PERSON, _person_updates(changes, self.moment(now)))
         if changes.changed_subscriptions:
             cursor.executemany(_UPDATE_SUBSCRIPTION, _subscription_updates(changes))
+
+
+# In the order of the unique index, neighbouring entries are written together.
+_normalized = itemgetter(2)
 
 
 def _people_text(rows: Iterable[Any]) -> str:
