@@ -77,16 +77,16 @@ class State:
     @cached_property
     def out(self) -> Console:
         """Where people read."""
-        from rich.console import Console
+        from digest.cli.output import console
 
-        return Console(no_color=self.no_color or None, highlight=False, quiet=self.quiet, soft_wrap=False)
+        return console(no_color=self.no_color, quiet=self.quiet)
 
     @cached_property
     def err(self) -> Console:
         """Where bars, warnings and notes go."""
-        from rich.console import Console
+        from digest.cli.output import console
 
-        return Console(stderr=True, no_color=self.no_color or None, highlight=False, quiet=self.quiet)
+        return console(stderr=True, no_color=self.no_color, quiet=self.quiet)
 
     def time(self, text: str) -> datetime:
         """An ISO 8601 time; without offset in the newsletter's zone. Raises ``ConfigError``."""

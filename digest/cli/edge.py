@@ -39,7 +39,9 @@ def _say(arguments: list[str], code: int, name: str, message: str, remedy: str) 
         from digest.cli.output import print_json
 
         print_json({"error": {"code": name, "message": line, "remedy": remedy}})
-    sys.stderr.write(f"digest: {line}" + (f" — {remedy}" if remedy else "") + "\n")
+    from digest.cli.output import harmless
+
+    sys.stderr.write(harmless(f"digest: {line}" + (f" — {remedy}" if remedy else "")) + "\n")
     return code
 
 

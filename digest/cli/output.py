@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,27 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from digest.values import Progress
+
+
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202d\u202e]")
+
+
+def harmless(text: str) -> str:
+    """``text`` without what steers a terminal: a stranger's headline moves no cursor and sets no title."""
+    return _CONTROLS.sub("", text)
+
+
+def console(*, stderr: bool = False, no_color: bool = False, quiet: bool = False) -> Console:
+    """A console whose text is harmless; only Rich's own styles reach the terminal as codes."""
+    from rich.console import Console
+    from rich.segment import Segment
+
+    class Harmless(Console):
+        def render(self, renderable: Any, options: Any = None) -> Iterator[Segment]:
+            for piece in super().render(renderable, options):
+                yield piece if piece.control else Segment(harmless(piece.text), piece.style)
+
+    return Harmless(stderr=stderr, no_color=no_color or None, highlight=False, quiet=quiet)
 
 
 def print_json(payload: Any) -> None:
