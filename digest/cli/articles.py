@@ -82,7 +82,7 @@ def add(
     from digest.pipeline.collect import add_article
 
     desk = state_of(ctx)
-    number = add_article(desk.app.sessions, desk.settings, what, clock=desk.clock)
+    number = add_article(desk.app.sessions, desk.settings, what, clock=desk.clock, http=desk.app.http())
     with desk.app.readers() as session:
         _emit(desk, json, _view(desk, session, number))
 

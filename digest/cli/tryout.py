@@ -30,17 +30,22 @@ def try_url(
     save: Annotated[
         Path | None, typer.Option("--save", metavar="DIR", help="Keep it as a newsletter in this folder.")
     ] = None,
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="The site is on a private network of yours.")
+    ] = False,
     no_browser: NoBrowser = False,
     json: Json = False,
 ) -> None:
     """Show tomorrow's digest of any site, without an account.
 
     Finds the site's feeds, guesses sections from its categories, builds an issue and opens it, and
-    says what it left out and why. Nothing is mailed.
+    says what it left out and why. Nothing is mailed. 127.0.0.1 and localhost are this machine and may be
+    tried; other private addresses only with --allow-private.
 
         digest try https://example.org --save my-digest
     """
     from digest.app import App
+    from digest.cli.init import make_lists
     from digest.pipeline.tryout import try_site
     from digest.sources.http import Fetcher, user_agent
 
@@ -54,14 +59,30 @@ def try_url(
             return app.sessions
 
         http = stack.enter_context(Fetcher(state.clock, user_agent=user_agent(urls[0])))
+        if save is None:
+            stack.push(lambda kind, *_: _forget(folder) if kind is not None else None)
         with state.progress(show=not json) as progress:
             tryout = try_site(
-                urls, folder, clock=state.clock, http=http, sessions_of=sessions_of, progress=progress
+                urls,
+                folder,
+                clock=state.clock,
+                http=http,
+                sessions_of=sessions_of,
+                progress=progress,
+                allow_private=allow_private,
             )
+        if save is not None:
+            make_lists(state, tryout.settings)
     if out is not None:
         _copy(tryout.preview.parent, out)
     state.emit(json, tryout.as_json(), lambda console: _print(console, tryout, saved=save is not None))
     state.open_browser(tryout.preview.as_uri(), wanted=not no_browser and not json)
+
+
+def _forget(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _copy(rendered: Path, out: Path) -> None:

@@ -6,6 +6,7 @@ import ipaddress
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,12 +14,11 @@ from urllib.parse import urlsplit
 from sqlalchemy.orm import Session, sessionmaker
 
 from digest.clock import Clock
-from digest.errors import EmptyIssue, SourceError, SourceUnparsable
+from digest.errors import ConfigError, EmptyIssue, SourceError, SourceUnparsable
 from digest.pipeline.begin import ProposedSection, ProposedSource, begin
-from digest.settings import Settings
+from digest.settings import FILE_NAME, Settings
 from digest.settings.model import Source
 from digest.settings.parts import slug
-from digest.sources.guard import is_public
 from digest.sources.harvest import Before, Harvest
 from digest.sources.http import Fetcher, Http, user_agent
 from digest.sources.identity import folded
@@ -52,6 +52,7 @@ class Tryout:
     issue: dict[str, Any]
     preview: Path
     left_out: tuple[tuple[str, str], ...]
+    settings: Settings
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -88,14 +89,23 @@ def propose(
     progress: Progress | None = None,
     http: Http | None = None,
     readers: Readers | None = None,
+    allow_private: bool = False,
 ) -> Proposal:
-    """Visit the addresses and propose a newsletter. Raises ``SourceError`` when none can be read."""
+    """Visit the addresses and propose a newsletter. Raises ``SourceError`` when none can be read.
+
+    Who types an address of this machine (127.0.0.1, ``localhost``) means it; other private addresses
+    need ``allow_private``, and a public name that leads to one stays refused without it.
+    """
     if http is None:
         with Fetcher(clock, user_agent=user_agent(urls[0] if urls else "")) as own:
-            return propose(urls, clock=clock, progress=progress, http=own, readers=readers)
+            return propose(
+                urls, clock=clock, progress=progress, http=own, readers=readers, allow_private=allow_private
+            )
     if readers is None:
         with Workshop(2) as workshop:
-            return propose(urls, clock=clock, progress=progress, http=http, readers=workshop)
+            return propose(
+                urls, clock=clock, progress=progress, http=http, readers=workshop, allow_private=allow_private
+            )
     progress = progress or Silent()
     visitor = Visitor(http, readers, Path.cwd(), "UTC", clock.now())
     sources: list[ProposedSource] = []
@@ -103,9 +113,10 @@ def propose(
     first: SourceError | None = None
     progress.start("looking", len(urls))
     for url in urls:
-        address = url if "://" in url or Path(url).exists() else f"https://{url}"
+        address = _address(url)
+        private = allow_private or _is_this_machine(address)
         try:
-            source = Source(name="try", url=address, allow_private=_is_private(address))
+            source = Source(name="try", url=address, allow_private=private)
             harvest = visitor.visit(source, Before())
         except SourceError as error:
             first = first or error
@@ -175,10 +186,13 @@ def try_site(
     http: Http,
     sessions_of: Any,
     progress: Progress | None = None,
+    readers: Readers | None = None,
+    allow_private: bool = False,
 ) -> Tryout:
     """Build the digest of ``urls`` as a newsletter in ``folder``; the rendered page is in ``folder/out``.
 
-    ``sessions_of(settings)`` opens the new folder's database. Raises ``SourceError``, ``EmptyIssue``.
+    ``sessions_of(settings)`` opens the new folder's database. Raises ``SourceError``, ``EmptyIssue``, and
+    ``ConfigError`` when a newsletter is in that folder already.
     """
     from digest.pipeline.build import build_issue
     from digest.pipeline.collect import collect
@@ -187,7 +201,14 @@ def try_site(
     from subscribers.tokens import TokenSigner
 
     progress = progress or Silent()
-    proposal = propose(urls, clock=clock, progress=progress, http=http)
+    if (folder / FILE_NAME).exists():
+        raise ConfigError(
+            f"{folder} holds a newsletter already",
+            remedy=f"give a new folder, or see its own issue with `digest -C {folder} preview`",
+        )
+    proposal = propose(
+        urls, clock=clock, progress=progress, http=http, readers=readers, allow_private=allow_private
+    )
     site = next(
         (source.url for source in proposal.sources if source.url.startswith("http")), "https://example.org"
     )
@@ -199,9 +220,9 @@ def try_site(
         sections=proposal.sections,
         language=proposal.language or "en",
     )
-    settings = _generous(begun.settings)
+    settings = _for_a_trial(begun.settings)
     sessions: sessionmaker[Session] = sessions_of(settings)
-    report = collect(sessions, settings, clock=clock, http=http, progress=progress)
+    report = collect(sessions, settings, clock=clock, http=http, readers=readers, progress=progress)
     now = clock.now()
     try:
         issue = build_issue(sessions, settings, "daily", now=now, actor="try")
@@ -231,18 +252,19 @@ def try_site(
         issue=issue.as_json(),
         preview=files.html,
         left_out=tuple(left_out),
+        settings=settings,
         notes=tuple(notes),
     )
 
 
-def _generous(settings: Settings) -> Settings:
-    """For a trial: stories of a week, and an issue of whatever there is."""
-    from datetime import timedelta
-
+def _for_a_trial(settings: Settings) -> Settings:
+    """Stories of a week, an issue of whatever there is, and a database of its own in the folder: what
+    DIGEST_DATABASE_URL names is a newsletter at work."""
     daily = settings.file.editions["daily"]
     edition = daily.model_copy(update={"max_age": timedelta(days=7), "min_articles": 1})
     file = settings.file.model_copy(update={"editions": {**settings.file.editions, "daily": edition}})
-    return replace(settings, file=file)
+    environment = settings.environment.model_copy(update={"database_url": None})
+    return replace(settings, file=file, environment=environment)
 
 
 def _source(source: Source, harvest: Harvest, taken: set[str]) -> ProposedSource:
@@ -256,11 +278,17 @@ def _source(source: Source, harvest: Harvest, taken: set[str]) -> ProposedSource
     return ProposedSource(unique, url, source.allow_private)
 
 
-def _is_private(url: str) -> bool:
-    """Whether the address itself names this machine or a private network: who types that means it."""
+def _address(url: str) -> str:
+    """What was typed, as an address: https without a scheme, a path from the root when it is a path."""
+    if "://" in url:
+        return url
+    return str(Path(url).resolve()) if Path(url).exists() else f"https://{url}"
+
+
+def _is_this_machine(url: str) -> bool:
     host = urlsplit(url).hostname or ""
     try:
-        return not is_public(ipaddress.ip_address(host))
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
 

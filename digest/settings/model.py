@@ -102,7 +102,7 @@ class Source(Part):
     kind: Literal["auto", "feed", "wordpress", "site", "article", "sitemap", "folder"] = "auto"
     full_text: Literal["auto", "always", "never"] = "auto"
     weight: float = Field(default=1.0, gt=0, le=100)
-    images: Literal["own", "link", "none"] = "link"
+    images: Literal["own", "link", "none"] = "link"  # own: print only those on [links] own_domains
     allow_private: bool = False
     front_page: HttpUrl | None = None
     section: str | None = None
@@ -156,7 +156,7 @@ class DontMiss(Part):
 
 
 class Ranking(Part):
-    """``[ranking]``: the numbers of INGEST's formula."""
+    """``[ranking]``: the numbers of the score (docs/picking.md)."""
 
     half_life: Duration = DAY
     cluster: float = Field(default=0.5, ge=0, le=10)

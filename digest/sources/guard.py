@@ -117,7 +117,7 @@ def forbidden(url: str, address: object = "") -> SourceForbidden:
     what = f" ({address})" if address else ""
     return SourceForbidden(
         f"{url[:200]}: a private or local address{what}",
-        remedy="if it is your own machine, say `allow_private = true` for this source",
+        remedy="if it is your own: `allow_private = true` for this source, `digest try --allow-private`",
     )
 
 
