@@ -296,11 +296,9 @@ class _Run:
     def _put(self, source: Source, ready: _Ready) -> Stored:
         with self._sessions.begin() as session:
             # Matched again inside the transaction that writes: another run may have been faster.
-            by_url = {item.article.identity_url: item for item in ready.incoming}
-            again = []
-            for item in self._store.match(session, [item.article for item in ready.incoming]):
-                digest = by_url[item.article.identity_url].digest  # of the feed's words, not of the page's
-                again.append(replace(item, digest=digest or item.digest))
+            # The digests are of the feed's words, not of the page's.
+            digests = {item.article.identity_url: item.digest for item in ready.incoming}
+            again = self._store.match(session, [item.article for item in ready.incoming], digests)
             stored = self._store.put(session, again, now=self._now)
             after_success(session, source, ready.harvest, gap=ready.gap, now=self._now)
         return stored

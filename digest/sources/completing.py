@@ -106,7 +106,9 @@ class Completer:
         if host in dead:
             return article
         try:
-            return completed(article, self.page(source, article.link_url))
+            page = self.page(source, article.link_url)
+            # What the page shows is no way around `images = "none"`.
+            return completed(article, page if source.images != "none" else replace(page, picture=None))
         except SourceError as error:
             if " answers " not in str(error) and "read" not in str(error):
                 dead.add(host)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
 # Parameters that say where a click came from, never what is shown (campaigns, click ids, mail tools).
@@ -122,6 +123,7 @@ def folded(text: str) -> str:
     return "".join(ch for ch in decomposed if not unicodedata.combining(ch)).casefold()
 
 
+@lru_cache(maxsize=4096)  # asked again for each title while it is matched, and once more to store it
 def title_key(title: str) -> str:
     """A hash of the normalised title: words only, case- and accent-insensitive; empty for an empty title."""
     words = " ".join(_WORD.findall(unicodedata.normalize("NFKC", title).casefold()))

@@ -118,14 +118,20 @@ def _by_words(sample: str) -> str:
     words = _WORD.findall(unicodedata.normalize("NFC", sample).lower())
     if not words:
         return ""
-    counts = Counter(words)
-    scores = {
-        language: sum(counts[word] for word in common) / len(words) for language, common in _tables().items()
-    }
+    scores = dict.fromkeys(_COMMON, 0.0)
+    table = _table()
+    for word in words:
+        for language in table.get(word, ()):
+            scores[language] += 1 / len(words)
     (best, score), (_, second) = sorted(scores.items(), key=lambda item: -item[1])[:2]
     return best if score >= 0.12 and score - second >= 0.03 else ""
 
 
 @lru_cache(maxsize=1)
-def _tables() -> dict[str, list[str]]:
-    return {language: words.split() for language, words in _COMMON.items()}
+def _table() -> dict[str, list[str]]:
+    """The languages in which a word is common."""
+    table: dict[str, list[str]] = {}
+    for language, words in _COMMON.items():
+        for word in dict.fromkeys(words.split()):
+            table.setdefault(word, []).append(language)
+    return table

@@ -63,8 +63,11 @@ class Store:
     weights: Mapping[str, float]
     titles: Mapping[str, str] = field(default_factory=dict)
 
-    def match(self, session: Session, articles: Iterable[Article]) -> list[Incoming]:
-        """Each article once, with the row that it is already stored as, if any."""
+    def match(
+        self, session: Session, articles: Iterable[Article], digests: Mapping[str, str] | None = None
+    ) -> list[Incoming]:
+        """Each article once, with the row that it is already stored as, if any. ``digests`` that were made
+        before, by identity URL."""
         unique: dict[str, Article] = {}
         for article in articles:
             unique.setdefault(article.identity_url, article)
@@ -87,7 +90,7 @@ class Store:
         }
         found: list[Incoming] = []
         for article in batch:
-            digest = text_digest(article)
+            digest = (digests or {}).get(article.identity_url) or text_digest(article)
             row = rows_by_url.get(article.identity_url)
             if row is None:
                 row = _again(

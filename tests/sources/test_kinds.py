@@ -14,11 +14,10 @@ from sqlalchemy.orm import undefer
 from digest.clock import StoppedClock
 from digest.models import ArticleRow
 from digest.pipeline.adding import add_article
-from digest.pipeline.tryout import propose, propose_sections
+from digest.pipeline.tryout import propose_sections
 from digest.settings import load
 from digest.sources.http import Fetcher
 from digest.sources.parsing import Task, parse
-from digest.sources.workshop import HereReaders
 from digest.values import Access, Article, ArticleKind
 from tests.sources.playing import NOW, Answer, Newsletter, Site, item, rss
 
@@ -302,23 +301,15 @@ def test_sections_are_guessed_from_the_counts_of_categories() -> None:
     assert [section.max for section in sections] == [6, 5, 4]
 
 
-FIVE = [
-    "rss_2.0_bbc.xml",
-    "rss_2.0_spiegel.xml",
-    "rss_2.0_ilgiornale.xml",
-    "rss_2.0_nbcny.xml",
-    "atom_example_2.xml",
-]
-
-
-@pytest.mark.parametrize("name", FIVE)
-def test_a_newsletter_is_proposed_for_sites_of_the_test_data(test_data, site: Site, name: str) -> None:  # type: ignore[no-untyped-def]
-    site["/"] = '<html><head><link rel="alternate" type="application/rss+xml" href="/the.feed"></head></html>'
-    site["/the.feed"] = (test_data / "ingest" / "feeds" / name).read_bytes()
-    clock = StoppedClock(NOW)
-    with Fetcher(clock) as http:
-        proposal = propose([site.base + "/"], clock=clock, http=http, readers=HereReaders())
-    assert proposal.title
-    assert proposal.stories > 0
-    assert [source.url for source in proposal.sources] == [site.base + "/the.feed"]
-    assert len({section.key for section in proposal.sections}) == len(proposal.sections)
+def test_a_source_without_pictures_gets_none_from_its_pages_either(
+    site: Site, newsletter: Newsletter
+) -> None:
+    site["/news/1"] = page(
+        "Harbour opens", head='<meta property="og:image" content="https://i.example/1.jpg">'
+    )
+    site["/feed"] = rss(item(1, title="Harbour opens", link=site.base + "/news/1"))
+    newsletter.source("plain", site.base + "/feed", full_text="always", more='images = "none"')
+    newsletter.fetch()
+    article = stored(newsletter)[0]
+    assert article.word_count > 40, "the page was read"
+    assert article.picture_url == ""
