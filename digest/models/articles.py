@@ -61,8 +61,10 @@ class ArticleRow(Base):
     canonical_url: Mapped[str] = mapped_column(Text, default="")
     title: Mapped[str] = mapped_column(Text)
     title_key: Mapped[str] = mapped_column(String(64), default="")  # hash of the normalised title
-    text_digest: Mapped[str] = mapped_column(String(64), default="")  # of what the source said: a change is seen
-    likeness: Mapped[str] = mapped_column(Text, default="")  # title words and text sketch, to find near-duplicates
+    # Of what the source said: a change is seen
+    text_digest: Mapped[str] = mapped_column(String(64), default="")
+    # Title words and text sketch, to find near-duplicates
+    likeness: Mapped[str] = mapped_column(Text, default="")
     published_at: Mapped[datetime] = mapped_column(UtcDateTime)  # first sight when the source gave none
     date_is_guess: Mapped[bool] = mapped_column(default=False)
     updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)

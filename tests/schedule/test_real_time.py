@@ -51,7 +51,8 @@ def box() -> Iterator[tuple[SlowBox, int]]:
     controller.stop()
 
 
-def newsroom(folder: Path, port: int, due: datetime, run_digest: type[Runner], url: str) -> None:
+def newsroom(folder: Path, port: int, run_digest: type[Runner], url: str) -> None:
+    """A newsletter with six stories and its people, due in the next minute."""
     run_digest.run("init", "--json", cwd=folder)
     stories = folder / "stories"
     stories.mkdir()
@@ -80,7 +81,7 @@ url = "stories"
 [[sections]]
 name = "News"
 [editions.daily]
-schedule = "{due.minute} {due.hour} * * *"
+schedule = "0 0 1 1 *"
 """
     )
     (folder / "people.csv").write_text(
@@ -93,17 +94,21 @@ schedule = "{due.minute} {due.hour} * * *"
     ):
         done = run_digest.run(*arguments, cwd=folder, DIGEST_DATABASE_URL=url)
         assert done.returncode == 0 or "already" in done.stderr, done.stderr
+    due = next_minute()
+    settings = folder / "newsletter.toml"
+    settings.write_text(settings.read_text().replace("0 0 1 1 *", f"{due.minute} {due.hour} * * *"))
 
 
 def start(folder: Path, url: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "digest", "schedule", "run"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "DIGEST_DATABASE_URL": url},
-        stdout=subprocess.DEVNULL,
-        stderr=(folder / "log").open("a"),
-        text=True,
-    )
+    with (folder / "log").open("a") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "digest", "schedule", "run"],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "DIGEST_DATABASE_URL": url},
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            text=True,
+        )
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, log: Path) -> None:
@@ -115,7 +120,7 @@ def wait_for(condition: Callable[[], bool], seconds: float, log: Path) -> None:
 
 def next_minute() -> datetime:
     now = datetime.now(ZoneInfo("Asia/Dubai"))
-    return (now + timedelta(minutes=1 if now.second < 40 else 2)).replace(second=0, microsecond=0)
+    return (now + timedelta(minutes=1 if now.second < 30 else 2)).replace(second=0, microsecond=0)
 
 
 def issues(folder: Path, url: str, run_digest: type[Runner]) -> Any:
@@ -127,7 +132,7 @@ def test_killed_in_the_middle_and_started_again_everybody_gets_one_copy(
 ) -> None:
     kept, port = box
     url = f"sqlite:///{tmp_path}/digest.sqlite3"
-    newsroom(tmp_path, port, next_minute(), run_digest, url)
+    newsroom(tmp_path, port, run_digest, url)
     process = start(tmp_path, url)
     try:
         wait_for(lambda: sum(kept.got.values()) >= PEOPLE // 4, 150, tmp_path / "log")
@@ -153,7 +158,7 @@ def test_of_two_processes_one_leads_and_the_other_takes_over_within_a_minute(
     tmp_path: Path, box: tuple[SlowBox, int], run_digest: type[Runner], postgres_url: str
 ) -> None:
     kept, port = box
-    newsroom(tmp_path, port, next_minute(), run_digest, postgres_url)
+    newsroom(tmp_path, port, run_digest, postgres_url)
     processes = [start(tmp_path, postgres_url) for _ in range(2)]
     try:
         wait_for(lambda: sum(kept.got.values()) >= PEOPLE // 4, 150, tmp_path / "log")
