@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from digest.delivery.presence import is_dead
 from digest.models import LeaseRow
 
+FORGOTTEN_AFTER = timedelta(days=1)  # longer than any lease
+
 
 def announce(session: Session, issue_id: int, worker: str, *, until: datetime) -> None:
     """Tell others that ``worker`` stands by the issue until then."""
+    # What killed workers left says nothing any more.
+    session.execute(
+        delete(LeaseRow).where(LeaseRow.name.startswith("send/"), LeaseRow.until < until - FORGOTTEN_AFTER)
+    )
     session.merge(LeaseRow(name=_name(issue_id, worker), holder=worker, until=until))
 
 

@@ -28,16 +28,18 @@ from digest.values import (
     Uncertain,
     Withheld,
 )
+from subscribers.errors import InvalidAddress
 
 log = logging.getLogger(__name__)
 FRESH_SECONDS = 0.5  # how old the answer to an intent may be when the dot is sent
+NOT_SENT = "not sent"  # how replies begin that no server gave: our own refusals say so
 LOGIN_NEEDED = frozenset({530, 534, 535, 538})  # RFC 4954, section 6
 
 Waiting = tuple[Outbox, Composer, Claim]
 Suspect = tuple[Outbox, Claim, Verdict]
 
 
-class _Permit:
+class Permit:
     """Asks for the intent when the envelope is about to go, so that its commit and the message travel at
     the same time; called before the dot, it waits for the answer. Remembers it, should the connection break
     its contract."""
@@ -202,10 +204,12 @@ class Senders:
                 outbox.release([claim])
                 return None
         date = claim.date or self._clock.now().replace(microsecond=0)
-        permit = _Permit(outbox, claim, date, self._clock)
+        permit = Permit(outbox, claim, date, self._clock)
         outcome: Outcome
         try:
             envelope = compose(claim, date)
+        except InvalidAddress as error:
+            outcome = Refused(553, f"{NOT_SENT}: {error.reason}", "5.1.3", Blame.RECIPIENT)
         except Exception as error:
             log.exception("a copy cannot be composed")
             outcome = Refused(0, f"the copy cannot be composed: {error}", blame=Blame.MESSAGE)
@@ -254,7 +258,8 @@ class Senders:
                     home.record(suspect, refusal)
                     self.outcomes.append(refusal.status)
             case Refused(blame=Blame.RECIPIENT, code=code, enhanced=enhanced, reply=reply):
-                if judge_reply(code, enhanced, reply, stage=Stage.RCPT).alarm:
+                said_by_server = not reply.startswith(NOT_SENT)
+                if said_by_server and judge_reply(code, enhanced, reply, stage=Stage.RCPT).alarm:
                     return self._suspect(outbox, claim, verdict)
             case Refused(blame=Blame.MESSAGE):
                 if claim.notice is None:

@@ -8,12 +8,13 @@ import pytest
 
 from digest.delivery.machine import Claim, Policy
 from digest.delivery.verdicts import redact
-from digest.delivery.worker import End, Habits
+from digest.delivery.worker import End, Habits, Lane, Worker
 from digest.errors import AuthenticationFailed, ServerUnavailable
 from digest.models import DeliveryStatus, IssueStatus
 from digest.values import Accepted, Blame, Deferred, Envelope, Outcome, Refused
+from subscribers.errors import InvalidAddress
 
-from .conftest import Desk, MailServer, Newsroom
+from .conftest import QUICK, Desk, MailServer, Newsroom, compose
 
 
 def only(number: int, outcome: Outcome):  # type: ignore[no-untyped-def]
@@ -188,3 +189,34 @@ def test_stored_replies_name_nobody() -> None:
         "550 <…>: no such user <…> see http://x"
     )
     assert len(redact("x" * 100_000)) <= 500
+
+
+def test_an_address_that_cannot_be_composed_for_concerns_its_reader_alone(
+    newsroom: Newsroom, desk: Desk
+) -> None:
+    newsroom.readers(14)
+    newsroom.enqueue()
+
+    def composing(claim: Claim, date: datetime) -> Envelope:
+        if claim.recipient.subscriber_id > 2:
+            raise InvalidAddress("the domain is no domain")
+        return compose(claim, date)
+
+    policy = Policy(connections=1)
+    lane = Lane(desk.outbox(policy), composing)
+    run = Worker(MailServer(), [lane], desk.clock, policy, habits=QUICK, copies=14).run()
+    assert run.end is End.DONE
+    assert newsroom.statuses() == {"sent": 2, "refused": 12}
+    assert newsroom.row(3).reply.startswith("553 not sent: the domain is no domain")
+    assert "end of DATA" not in newsroom.row(3).reply
+
+
+def test_addresses_that_the_server_cannot_take_are_no_sign_that_it_refuses_us(
+    newsroom: Newsroom, desk: Desk
+) -> None:
+    newsroom.readers(12)
+    newsroom.enqueue()
+    why = "not sent: the server does not offer SMTPUTF8, which this address needs"
+    server = MailServer(lambda envelope, times: Refused(553, why, "5.6.7", Blame.RECIPIENT))
+    assert desk.worker(server).run().end is End.DONE
+    assert newsroom.statuses() == {"refused": 12}

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from digest.clock import StoppedClock
 from digest.delivery.machine import Policy
 from digest.delivery.outbox import SqlOutbox
+from digest.delivery.senders import Permit
 from digest.delivery.verdicts import judge
 from digest.delivery.worker import End, Habits
-from digest.models import DeliveryStatus, IssueStatus
+from digest.models import DeliveryStatus, IssueStatus, LeaseRow
 from digest.values import Accepted, Deferred, Envelope, Outcome, Uncertain
 
 from .conftest import START, Desk, MailServer, Newsroom
@@ -198,3 +202,29 @@ def test_what_the_server_never_answered_before_a_kill_is_told_apart_at_once(
     outbox.tend()
     assert newsroom.statuses() == {"queued": 2, "uncertain": 1}
     assert outbox.backlog().doubtful == 1
+
+
+def test_a_sender_that_slept_between_envelope_and_dot_asks_once_more(newsroom: Newsroom, desk: Desk) -> None:
+    newsroom.readers(1)
+    newsroom.enqueue()
+    clock = StoppedClock(START)
+    slept, other = desk.outbox(name="slept", clock=clock), desk.outbox(name="other", clock=clock)
+    [claim] = slept.claim(1)
+    permit = Permit(slept, claim, START, clock)
+    assert permit(), "asked and answered in time"
+    permit = Permit(slept, claim, START, clock)
+    clock.advance(LEASE + timedelta(seconds=1))
+    other.tend()
+    assert newsroom.row(1).status is DeliveryStatus.UNCERTAIN
+    assert not permit(), "the answer of long ago does not count"
+
+
+def test_what_killed_workers_left_is_forgotten(newsroom: Newsroom, desk: Desk) -> None:
+    newsroom.readers(1)
+    newsroom.enqueue()
+    clock = StoppedClock(START)
+    desk.outbox(name="killed", clock=clock).tend()
+    clock.advance(timedelta(days=2))
+    desk.outbox(name="alive", clock=clock).tend()
+    with Session(newsroom.engine) as session:
+        assert session.scalars(select(LeaseRow.holder)).all() == ["alive"]
