@@ -87,6 +87,10 @@ def options(
     ] = None,
     version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.")] = False,
 ) -> None:
+    if verbose:
+        import logging
+
+        logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     ctx.obj = State(folder=folder, quiet=quiet, verbose=verbose, no_color=no_color, now=now)
     if version:
         from digest import __version__

@@ -104,8 +104,14 @@ def run(ctx: typer.Context, json: Json = False) -> None:
     )
     application = state.app
     stop = threading.Event()
+    received: list[int] = []
+
+    def on_signal(number: int, _frame: object) -> None:
+        received.append(number)
+        stop.set()
+
     for ending in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(ending, lambda *_: stop.set())
+        signal.signal(ending, on_signal)
     holder = f"{socket.gethostname()[:40]}:{os.getpid()}"
     office = Office(jobs_of(application), Lease(application.sessions, "schedule", holder), state.clock)
     state.emit(
@@ -118,3 +124,5 @@ def run(ctx: typer.Context, json: Json = False) -> None:
             beside.enter_context(public_serving(application))
         office.run(stop)
     application.close()
+    if signal.SIGINT in received:
+        raise typer.Exit(130)

@@ -110,14 +110,15 @@ def run_edition(
             logger.info("%s: %s", name, standing.message)
         return RunReport(name, standing.ending, standing.message)
     steps.ping("start")
+    fetched: dict[str, dict[str, Any]] = {}
     try:
-        report = _work(sessions, settings, edition, steps, standing, now=now)
+        report = _work(sessions, settings, edition, steps, standing, fetched, now=now)
     except EmptyIssue as error:
         logger.info("%s: %s", name, error)
         steps.ping("success")  # nothing to say is no failure: the stories stay for the next issue
         with sessions.begin() as session:
             remember(session, name, now=now, skipped=standing.day)
-        return RunReport(name, Ending.EMPTY, str(error))
+        return RunReport(name, Ending.EMPTY, str(error), fetched.get("report"))
     except BaseException:
         steps.ping("fail")
         raise
@@ -180,17 +181,17 @@ def _work(
     edition: EditionSettings,
     steps: Steps,
     standing: _Standing,
+    fetched: dict[str, dict[str, Any]],
     *,
     now: datetime,
 ) -> RunReport:
     name = edition.name
     with sessions() as session:
         existing = _issue_of(session, name, standing.day)
-    fetched = None
     if existing is None:
         try:
-            fetched = steps.fetch()
-            logger.info("%s: fetched: %s new, %s updated", name, fetched["new"], fetched["updated"])
+            report = fetched["report"] = steps.fetch()
+            logger.info("%s: fetched: %s new, %s updated", name, report["new"], report["updated"])
         except SourceError as error:
             logger.warning("%s: %s; building from what is there", name, error)
     view = steps.build(standing.day)
@@ -202,7 +203,7 @@ def _work(
         if ending is Ending.WAITS_FOR_APPROVAL:
             steps.announce(view.id)
         logger.info("%s: %s", name, message)
-        return RunReport(name, ending, message, fetched, view.as_json())
+        return RunReport(name, ending, message, fetched.get("report"), view.as_json())
     summary = steps.send(view.id)
     sent = summary.as_json()
     ending = Ending.UNFINISHED if summary.unfinished else Ending.SENT
@@ -211,7 +212,7 @@ def _work(
     )
     message = f"issue {view.id}: {counts or 'nobody to send to'}"
     logger.info("%s: %s", name, message)
-    return RunReport(name, ending, message, fetched, view.as_json(), sent)
+    return RunReport(name, ending, message, fetched.get("report"), view.as_json(), sent)
 
 
 def _waits(

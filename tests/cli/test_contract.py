@@ -75,7 +75,6 @@ def newsletter(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("bounces process", 2, {"error"}),
         ("templates eject daily", 0, {"files"}),
         ("dkim new --selector one", 0, {"selector", "record"}),
-        ("dkim new --selector one", 2, {"error"}),
         ("db check", 0, {"version", "problems"}),
         ("run nothing", 2, {"error"}),
     ],
@@ -87,6 +86,13 @@ def test_an_object_has_its_keys_and_the_command_its_exit_code(
     assert keys <= set(shown)
     if code:
         assert set(shown["error"]) == {"code", "message", "remedy"}
+
+
+def test_a_key_is_never_written_over(newsletter: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert _json(newsletter, capfd, "dkim new --selector kept", 0)["selector"] == "kept"
+    key = (newsletter / "dkim-kept.pem").read_bytes()
+    assert _json(newsletter, capfd, "dkim new --selector kept", 2)["error"]["code"] == "config_error"
+    assert (newsletter / "dkim-kept.pem").read_bytes() == key
 
 
 @pytest.mark.parametrize(

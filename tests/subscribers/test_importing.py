@@ -36,7 +36,8 @@ Bring = Callable[..., Report]
         '"email","name","city"\n"ann@x.org","Ann Lée","Delhi"\n'.encode(),
         '{"email": "ann@x.org", "name": "Ann Lée", "city": "Delhi"}\n'.encode(),
         gzip.compress("email,name,city\nann@x.org,Ann Lée,Delhi\n".encode(), mtime=0),
-        gzip.compress(b"email,name,city\n", mtime=0) + gzip.compress("ann@x.org,Ann Lée,Delhi\n".encode(), mtime=0),
+        gzip.compress(b"email,name,city\n", mtime=0)
+        + gzip.compress("ann@x.org,Ann Lée,Delhi\n".encode(), mtime=0),
     ],
 )
 def test_any_encoding_delimiter_and_packing_is_read(bring_in: Bring, session: Session, raw: bytes) -> None:

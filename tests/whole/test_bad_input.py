@@ -33,6 +33,8 @@ STORIES = {
     "Bridge tolls end at midnight": "The council voted nine to two; drivers will save a coin each way.",
 }
 
+pytestmark = pytest.mark.xdist_group("bad input")  # one prepared newsletter for all of them
+
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
