@@ -890,6 +890,5 @@ def upgrade() -> None:
         batch_op.create_index("ix_issue_items_issue_id", ["issue_id"], unique=False)
 
 
-
 def downgrade() -> None:
     raise NotImplementedError("restore the backup that was made before the upgrade")
