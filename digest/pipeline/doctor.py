@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+from digest.calendar import Due
 from digest.checks.alignment import Check, Status, dkim, dmarc, reverse_name, spf
 from digest.errors import ConfigError, Explained, TransportError
 from digest.settings.parts import split_mailbox
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from digest.settings import Settings
     from digest.values import Transport
+
+LATE_SECONDS = 15 * 60
 
 
 class Resolver(Protocol):
@@ -131,6 +134,7 @@ def _newsroom(settings: Settings, sessions: sessionmaker[Session], now: datetime
     with sessions() as session:
         lists = set(session.scalars(select(MailingListRow.name)))
         states = {row.name: row for row in session.scalars(select(SourceStateRow))}
+        yield from _lateness(session, settings, now)
     for name in settings.file.editions:
         wanted = settings.edition(name).list_name
         if wanted not in lists:
@@ -159,6 +163,27 @@ def _newsroom(settings: Settings, sessions: sessionmaker[Session], now: datetime
         if state is not None and state.moved_to:
             remedy = "change its url in newsletter.toml"
             yield Check("source", Status.WARN, f"{source.name} has moved to {state.moved_to}", remedy)
+
+
+def _lateness(session: Session, settings: Settings, now: datetime) -> Iterator[Check]:
+    """An edition that should have gone out a quarter of an hour ago is late."""
+    from digest.pipeline.timetable import facts_of, prospects
+
+    try:
+        found = prospects(session, settings, now=now, count=1)
+    except ConfigError as error:
+        yield Check("schedule", Status.FAIL, str(error), error.remedy)
+        return
+    for one in found:
+        known = facts_of(session, one.edition).known_since is not None  # nobody has run a new one yet
+        if known and one.due is not Due.NOTHING and one.late > LATE_SECONDS:
+            remedy = f"does `digest schedule run` run? `digest run {one.edition}` sends it now"
+            detail = f"edition {one.edition} is {round(one.late / 60)} minutes late"
+            yield Check("schedule", Status.FAIL, detail, remedy)
+        elif one.times:
+            yield Check(
+                "schedule", Status.OK, f"edition {one.edition} comes at {one.times[0]:%Y-%m-%d %H:%M} UTC"
+            )
 
 
 def _smtp(world: World) -> Check:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from digest.checks.alignment import Check, Status, dkim, dmarc, reverse_name, spf
 from digest.errors import AuthenticationFailed, PreflightFailed, RenderError
 from digest.pipeline.doctor import World, examine
+from digest.pipeline.timetable import remember
 from digest.settings import Settings, load
 from digest.values import Transport
 from subscribers.database import session_factory
@@ -138,6 +139,26 @@ def test_a_return_path_of_another_domain_is_warned_of(engine: Engine, tmp_path: 
     extra = '[bounces]\naddress = "b@elsewhere.example"\nmailbox = "maildir:x"\n'
     found = by_name(examine(settings_of(tmp_path, extra=extra), world_of(engine), now=NOW))
     assert found["alignment"].status is Status.WARN
+
+
+def test_an_edition_that_should_have_gone_out_is_late(engine: Engine, tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, extra='schedule = "0 7 * * *"\n')
+    late = NOW + timedelta(minutes=40)
+    unknown = by_name(examine(settings, world_of(engine), now=late))
+    assert unknown["schedule"].status is Status.OK  # nobody has ever run it
+    with session_factory(engine).begin() as session:
+        remember(session, "daily", now=NOW - timedelta(days=1))
+    on_time = by_name(examine(settings, world_of(engine), now=NOW))
+    assert on_time["schedule"].status is Status.OK
+    found = by_name(examine(settings, world_of(engine), now=late))
+    assert found["schedule"].status is Status.FAIL
+    assert "40 minutes late" in found["schedule"].detail
+
+
+def test_a_wrong_cron_line_is_a_line_of_its_own(engine: Engine, tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, extra='schedule = "0 25 * * *"\n')
+    found = by_name(examine(settings, world_of(engine), now=NOW))
+    assert "bad hour" in found["schedule"].detail
 
 
 @pytest.mark.parametrize(
