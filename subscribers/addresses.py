@@ -24,7 +24,7 @@ _DOMAIN = re.compile(
     # No label with two hyphens in third place: Punycode goes to the library (RFC 5891, 4.2.3.1).
     r"(?:(?![^.]{2}--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+"
     r"(?!(?:arpa|invalid|local|localhost|onion)\Z)(?![^.]{2}--)"
-    r"(?:[a-z0-9-]{0,62}[a-z])"
+    r"(?:(?:[a-z0-9][a-z0-9-]{0,61})?[a-z])"
 ).fullmatch
 _ROLES: Final = frozenset(
     """

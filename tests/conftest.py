@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +18,11 @@ from sqlalchemy import Engine
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+# Who starts the tests in the background of a shell passes on that SIGINT is ignored; the commands that
+# the tests start must hear it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -39,6 +39,7 @@ def by_the_library(text: str) -> str | None:
 @example("a", ["local", "org"])
 @example("a", ["x", "c0m"])
 @example("a", ["b" * 64, "org"])
+@example("a", ["x", "-a"])
 def test_the_fast_path_decides_as_the_library_does(local: str, labels: list[str]) -> None:
     text = f"{local}@{'.'.join(labels)}"
     expected = by_the_library(text)
