@@ -30,8 +30,8 @@ $(VENV)/.develop: $(VENV)/.installed tests/constraints.txt
 test: $(VENV)/.develop  ## the everyday run: under three minutes, no service needed
 	$(BIN)/pytest -n 2 --dist loadgroup
 
-test-all: $(VENV)/.develop  ## services, browser and storm: needs what .ci/run installs
-	$(BIN)/pytest -m "service or browser or storm" $(PYTEST)
+test-all: $(VENV)/.develop  ## services, browser, storm and slow ones: needs what .ci/run installs
+	$(BIN)/pytest -m "service or browser or storm or slow" $(PYTEST)
 
 check: $(VENV)/.develop  ## format, lint, types, layers, docs
 	$(BIN)/ruff format --check .

@@ -33,7 +33,8 @@ STORIES = {
     "Bridge tolls end at midnight": "The council voted nine to two; drivers will save a coin each way.",
 }
 
-pytestmark = pytest.mark.xdist_group("bad input")  # one prepared newsletter for all of them
+# One prepared newsletter for all of them.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad input")]
 
 
 @pytest.fixture(scope="module")

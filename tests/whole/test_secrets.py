@@ -12,7 +12,8 @@ from tests.conftest import Runner, free_port
 PASSWORD = "hunter2hunter2"
 KEYS = ("a-token-key-0123456789abcdef", "a-suppression-key-0123456789")
 
-pytestmark = pytest.mark.xdist_group("secrets")  # one prepared newsletter for all of them
+# One prepared newsletter for all of them.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("secrets")]
 
 
 @pytest.fixture(scope="module")
