@@ -140,6 +140,8 @@ class SubscriberRow(Base):
     normalized: Mapped[str] = mapped_column(String(320), unique=True)  # one person per address
     domain: Mapped[str] = mapped_column(String(255))  # of ``normalized``; domain suppressions match it
     suppression_hash: Mapped[bytes] = mapped_column(LargeBinary(16))  # of ``normalized``
+    # Asked for by the person and not yet confirmed from there; the old one is mailed until then.
+    new_address: Mapped[str | None] = mapped_column(String(320), default=None)
     name: Mapped[str] = mapped_column(Text, default="")
     language: Mapped[str] = mapped_column(String(35), default="")  # BCP 47, or "": the newsletter's
     timezone: Mapped[str] = mapped_column(String(64), default="")  # IANA, or "": the newsletter's

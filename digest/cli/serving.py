@@ -31,6 +31,8 @@ def serving(
     """
     import uvicorn
 
+    from digest.cli.connections import PatientProtocol
+
     try:
         bound = socket.create_server((host, port))
     except OSError as error:
@@ -43,6 +45,7 @@ def serving(
         log_level="critical",
         access_log=False,
         lifespan="off",
+        http=PatientProtocol,
         ws="none",
         timeout_graceful_shutdown=1,
         timeout_keep_alive=5,

@@ -23,6 +23,7 @@ from digest.models.deliveries import (
     RateLimitRow,
 )
 from digest.models.issues import (
+    ArchiveTextRow,
     IssueEventRow,
     IssueItemRow,
     IssueRow,
@@ -34,6 +35,7 @@ from digest.models.issues import (
 from subscribers import models as people
 
 __all__ = [
+    "ArchiveTextRow",
     "ArticleRevisionRow",
     "ArticleRow",
     "ClickCountRow",

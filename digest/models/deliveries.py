@@ -114,6 +114,7 @@ class NoticeRow(Base):
     fence: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     attempts: Mapped[int] = mapped_column(default=0)
+    resends: Mapped[int] = mapped_column(default=0, server_default="0")  # of an uncertain notice: at most one
     next_attempt_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     first_sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
@@ -136,6 +137,7 @@ class QuotaRow(Base):
     window_start: Mapped[datetime] = mapped_column(UtcDateTime)
     used: Mapped[int] = mapped_column(default=0)
     blocked_until: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    setbacks: Mapped[int] = mapped_column(default=0, server_default="0")  # times in a row it asked for less
 
 
 class LeaseRow(Base):

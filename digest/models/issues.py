@@ -6,7 +6,18 @@ import datetime as civil
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    DDL,
+    CheckConstraint,
+    Date,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    event,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from digest.models.types import Identifier, Json, JsonObject, words
@@ -153,6 +164,46 @@ class RenditionRow(Base):
     mjml: Mapped[str] = mapped_column(Text, default="")
     notes: Mapped[list[str]] = mapped_column(Json, default=list)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ArchiveTextRow(Base):
+    """What an issue that went out can be found by: the words of ``digest.searchable``, with blanks between.
+
+    SQLite looks for them by the FTS5 table ``archive_search``, which triggers keep; PostgreSQL by an
+    index over ``array_to_tsvector``. Both are DDL of their own below, and in migration 0003.
+    """
+
+    __tablename__ = "archive_texts"
+
+    issue_id: Mapped[int] = mapped_column(
+        Identifier, ForeignKey("issues.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    text: Mapped[str] = mapped_column(Text)
+
+
+_SEARCH = {
+    "sqlite": (
+        "CREATE VIRTUAL TABLE archive_search USING fts5(text, content='archive_texts',"
+        " content_rowid='issue_id', tokenize=\"unicode61 remove_diacritics 0 categories 'L* M* N* Co'\")",
+        "CREATE TRIGGER archive_texts_added AFTER INSERT ON archive_texts BEGIN"
+        " INSERT INTO archive_search(rowid, text) VALUES (new.issue_id, new.text); END",
+        "CREATE TRIGGER archive_texts_gone AFTER DELETE ON archive_texts BEGIN"
+        " INSERT INTO archive_search(archive_search, rowid, text)"
+        " VALUES ('delete', old.issue_id, old.text); END",
+        "CREATE TRIGGER archive_texts_changed AFTER UPDATE ON archive_texts BEGIN"
+        " INSERT INTO archive_search(archive_search, rowid, text)"
+        " VALUES ('delete', old.issue_id, old.text);"
+        " INSERT INTO archive_search(rowid, text) VALUES (new.issue_id, new.text); END",
+    ),
+    "postgresql": (
+        "CREATE INDEX ix_archive_texts_words ON archive_texts"
+        " USING gin (array_to_tsvector(string_to_array(text, ' ')))",
+    ),
+}
+for _dialect, _statements in _SEARCH.items():
+    for _statement in _statements:
+        _ddl = DDL(_statement).execute_if(dialect=_dialect)  # type: ignore[no-untyped-call]
+        event.listen(ArchiveTextRow.__table__, "after_create", _ddl)
 
 
 class LedgerState(StrEnum):
