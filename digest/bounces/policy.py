@@ -27,7 +27,8 @@ from subscribers.suppression import Subject, SuppressionKey, suppress
 EXCERPT_LIMIT: Final = 300  # characters of the diagnosis that are kept, redacted
 DELAYED: Final = "delayed"  # the reason of a report that is no failure yet
 HISTORY_LIMIT: Final = 60  # deliveries that are looked back on
-_ARRIVED: Final = (DeliveryStatus.SENT, DeliveryStatus.UNCERTAIN, DeliveryStatus.REFUSED)
+_ARRIVED: Final = (DeliveryStatus.SENT, DeliveryStatus.UNCERTAIN)
+_ENDED: Final = (*_ARRIVED, DeliveryStatus.REFUSED, DeliveryStatus.EXPIRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,39 +98,38 @@ def follow_finding(
 
 
 def soft_run(session: Session, subscriber_id: int, *, limit: int) -> list[datetime]:
-    """When the latest deliveries in a row were sent that were each answered by a soft bounce, newest first.
+    """When the latest copies in a row went out that were each answered by a soft bounce, newest first.
 
-    Deliveries after the newest bounced one are still under way and do not end the run; the first older
-    one without a bounce does.
+    Copies after the newest bounced one are still under way and do not end the run; the first older one
+    without any bounce does. One that was refused for our own fault (a blocklisting) says nothing of the
+    mailbox: it neither counts nor ends the run.
     """
-    bounced = set(
-        session.scalars(
-            select(BounceEventRow.issue_id)
-            .where(
-                BounceEventRow.subscriber_id == subscriber_id,
-                BounceEventRow.kind.in_((BounceKind.SOFT, BounceKind.HARD)),
-                BounceEventRow.issue_id.is_not(None),
-                BounceEventRow.counts,
-            )
-            .order_by(BounceEventRow.at.desc())
-            .limit(4 * limit)
-        )
-    )
-    rows = session.execute(
-        select(DeliveryRow.issue_id, DeliveryRow.sent_at)
+    told: dict[int, tuple[bool, datetime]] = {}  # issue: (whether it counts, when it came back)
+    for issue_id, counts, at in session.execute(
+        select(BounceEventRow.issue_id, BounceEventRow.counts, BounceEventRow.at)
         .where(
-            DeliveryRow.subscriber_id == subscriber_id,
-            DeliveryRow.status.in_(_ARRIVED),
-            DeliveryRow.sent_at.is_not(None),
+            BounceEventRow.subscriber_id == subscriber_id,
+            BounceEventRow.kind.in_((BounceKind.SOFT, BounceKind.HARD)),
+            BounceEventRow.reason != DELAYED,
+            BounceEventRow.issue_id.is_not(None),
         )
-        .order_by(DeliveryRow.sent_at.desc())
+        .order_by(BounceEventRow.at.desc())
+        .limit(4 * limit)
+    ):
+        if issue_id is not None:
+            told[issue_id] = (counts or told.get(issue_id, (False, at))[0], at)
+    rows = session.execute(
+        select(DeliveryRow.issue_id, DeliveryRow.status, DeliveryRow.sent_at)
+        .where(DeliveryRow.subscriber_id == subscriber_id, DeliveryRow.status.in_(_ENDED))
+        .order_by(DeliveryRow.id.desc())
         .limit(limit)
     ).all()
     run: list[datetime] = []
-    for issue_id, sent_at in rows:
-        if issue_id in bounced and sent_at is not None:
-            run.append(sent_at)
-        elif run:
+    for issue_id, status, sent_at in rows:
+        counts, came_back = told.get(issue_id, (False, None))
+        if counts and came_back is not None:
+            run.append(sent_at or came_back)
+        elif run and came_back is None and status in _ARRIVED:
             break
     return run
 

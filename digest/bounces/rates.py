@@ -1,5 +1,7 @@
 """When an issue comes back too often: bounces over 2 %, complaints over 0.1 % of it, and it is paused.
 
+Who resumes it has seen the figures: it is paused again only when they have grown by as much once more.
+
 Gmail wants user-reported spam below 0.10 % and never at 0.30 % (its rules for bulk senders, 2024); relays
 suspend accounts at bounce rates of some percent.
 """
@@ -9,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import and_, case, func, select, update
+from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from digest.bounces.policy import DELAYED
@@ -28,13 +30,14 @@ from subscribers.models import BounceEventRow, BounceKind
 
 LEAST_BOUNCES: Final = 5  # one full mailbox among forty readers is no trend
 LEAST_COMPLAINTS: Final = 2
+ACTOR: Final = "bounces"  # who paused it, in the issue's history
 ALARM_LASTS: Final = timedelta(days=2)
 _GMAIL: Final = "Gmail asks for complaints below 0.10 % and blocks from 0.30 %"
 
 
 @dataclass(frozen=True, slots=True)
 class IssueRate:
-    """How one issue came back: ``sent`` counts those refused at SMTP time too."""
+    """How one issue came back: ``sent`` counts those refused at SMTP time too, at once or at last."""
 
     issue_id: int
     sent: int
@@ -72,7 +75,10 @@ def issue_rates(session: Session, issue_ids: Iterable[int]) -> list[IssueRate]:
         select(DeliveryRow.issue_id, func.count())
         .where(
             DeliveryRow.issue_id.in_(ids),
-            DeliveryRow.status.in_((DeliveryStatus.SENT, DeliveryStatus.REFUSED)),
+            or_(
+                DeliveryRow.status.in_((DeliveryStatus.SENT, DeliveryStatus.REFUSED)),
+                and_(DeliveryRow.status == DeliveryStatus.EXPIRED, DeliveryRow.reply.like("4%")),
+            ),
         )
         .group_by(DeliveryRow.issue_id)
     ):
@@ -114,34 +120,43 @@ def judge_rate(rate: IssueRate, *, bounce_limit: float, complaint_limit: float) 
 def pause_by_rate(
     session: Session, issue_ids: Iterable[int], *, bounce_limit: float, complaint_limit: float, now: datetime
 ) -> list[Alarm]:
-    """Pause those of the issues that are being sent and come back too often; return an alarm for each."""
+    """Pause those of the issues that are being sent and come back too often; return an alarm for each.
+
+    One that was paused so before says the new figures.
+    """
     alarms = []
     for rate in issue_rates(session, issue_ids):
-        why = judge_rate(rate, bounce_limit=bounce_limit, complaint_limit=complaint_limit)
+        seen = _last_pause(session, rate.issue_id)
+        why = judge_rate(
+            rate,
+            bounce_limit=seen.get("bounce_rate", 0.0) + bounce_limit,
+            complaint_limit=seen.get("complaint_rate", 0.0) + complaint_limit,
+        )
         if not why:
             continue
-        paused = session.scalar(
-            update(IssueRow)
-            .where(IssueRow.id == rate.issue_id, IssueRow.status == IssueStatus.SENDING)
-            .values(status=IssueStatus.PAUSED, paused_reason=why)
-            .returning(IssueRow.id)
-        )
-        if paused is not None:
-            session.add(
-                IssueEventRow(
-                    issue_id=rate.issue_id, at=now, action="pause", actor="bounces", detail={"reason": why}
-                )
-            )
-        what = "paused" if paused is not None else "came back too often"
+        issue = session.get_one(IssueRow, rate.issue_id, with_for_update=True)
+        paused = issue.status is IssueStatus.SENDING
+        if paused or (issue.status is IssueStatus.PAUSED and issue.paused_reason == seen.get("reason")):
+            issue.status = IssueStatus.PAUSED
+            issue.paused_reason = why
+            _write_down(session, rate, why, now)
+        what = "paused" if paused else "came back too often"
         alarms.append(
-            Alarm(
-                f"rate:{rate.issue_id}",
-                f"issue {rate.issue_id} {what}: {why}",
-                rate.issue_id,
-                paused is not None,
-            )
+            Alarm(f"rate:{rate.issue_id}", f"issue {rate.issue_id} {what}: {why}", rate.issue_id, paused)
         )
     return alarms
+
+
+def _last_pause(session: Session, issue_id: int) -> dict[str, Any]:
+    ours = (IssueEventRow.actor == ACTOR, IssueEventRow.action == "paused")
+    latest = select(IssueEventRow.detail).where(IssueEventRow.issue_id == issue_id, *ours)
+    return session.scalar(latest.order_by(IssueEventRow.id.desc()).limit(1)) or {}
+
+
+def _write_down(session: Session, rate: IssueRate, why: str, now: datetime) -> None:
+    detail = {"reason": why, "bounce_rate": rate.bounce_rate, "complaint_rate": rate.complaint_rate}
+    session.add(IssueEventRow(issue_id=rate.issue_id, at=now, action="paused", actor=ACTOR, detail=detail))
+    session.flush()
 
 
 def tell_editors(session: Session, alarms: Sequence[Alarm], *, editors: int, now: datetime) -> int:

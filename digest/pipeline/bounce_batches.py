@@ -202,9 +202,12 @@ def process_refusals(
     Call it after sending; it is idempotent.
     """
     counts = Counts()
+    last = 0
     while True:
         with sessions.begin() as session:
-            judged = judge_refusals(session, policy=rules.policy, key=rules.key, now=now, issue_id=issue_id)
+            judged = judge_refusals(
+                session, policy=rules.policy, key=rules.key, now=now, issue_id=issue_id, after=last
+            )
             touched: set[int] = set()
             alarms: dict[str, Alarm] = {}
             for one in judged:
@@ -214,6 +217,7 @@ def process_refusals(
             _follow_up(session, rules, touched, alarms, counts, now)
         if not judged:
             return counts
+        last = max(one.delivery_id for one in judged)
 
 
 def _follow_up(

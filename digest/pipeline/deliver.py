@@ -281,7 +281,7 @@ def _close(
     """Judge the refusals, and mark the issue sent when every copy has come to its end."""
     from digest.pipeline.bounces import process_refusals, rules_of
 
-    if run.of(DeliveryStatus.REFUSED):
+    if run.of(DeliveryStatus.REFUSED) or run.end is End.DONE:  # what expired was not this worker's doing
         process_refusals(sessions, rules_of(settings, sessions, signer), now=now, issue_id=issue_id)
     if run.end is not End.DONE or run.backlog.unfinished:
         return

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from digest.models import DeliveryStatus, IssueRow, IssueStatus, NoticeRow
+from digest.pipeline import bounce_batches as pipeline
 from digest.pipeline.bounce_batches import process_refusals
 from subscribers.models import BounceKind, ConsentEventRow, ConsentMethod, SubscriptionStatus
 from tests.bounces.conftest import SIGNER, START, Newsletter, bounce, complaint
@@ -148,6 +150,30 @@ def test_two_reports_about_one_copy_count_once(newsletter: Newsletter) -> None:
     assert not newsletter.is_suppressed("ann@example.org")
 
 
+BLOCKED = "554 5.7.1 Client host blocked using zen.spamhaus.org"
+
+
+def test_a_blocklisting_in_between_neither_counts_nor_begins_anew(newsletter: Newsletter) -> None:
+    ann = newsletter.reader("ann@example.org")
+    soft_bounces(newsletter, ann, 0, 3, 6, 9, bounced=(1, 2, 4))
+    newsletter.poll(bounce("ann@example.org", BLOCKED, token=SIGNER.sign_verp(ann, 3), serial=3))
+    assert not newsletter.is_suppressed("ann@example.org")  # three of four count
+    newsletter.issue(5, to=[ann], days=12)
+    newsletter.poll(bounce("ann@example.org", FULL, token=SIGNER.sign_verp(ann, 5), serial=5))
+    assert newsletter.is_suppressed("ann@example.org")
+
+
+def test_a_copy_that_came_late_but_came_begins_anew(newsletter: Newsletter) -> None:
+    ann = newsletter.reader("ann@example.org")
+    soft_bounces(newsletter, ann, 0, 3, 6, 9, bounced=(1, 2, 4))
+    newsletter.poll(
+        bounce("ann@example.org", "450 4.4.1 timed out", token=SIGNER.sign_verp(ann, 3), action="delayed")
+    )
+    newsletter.issue(5, to=[ann], days=12)
+    newsletter.poll(bounce("ann@example.org", FULL, token=SIGNER.sign_verp(ann, 5), serial=5))
+    assert not newsletter.is_suppressed("ann@example.org")
+
+
 @pytest.mark.parametrize(
     "diagnosis", ["554 5.7.1 Client host blocked using zen.spamhaus.org", "550 5.7.26 fails SPF check"]
 )
@@ -254,6 +280,20 @@ def test_two_complaints_among_a_thousand_pause_with_gmails_limits_named(newslett
         assert "0.30 %" in issue.paused_reason
 
 
+def test_who_resumes_it_is_not_stopped_again_until_it_grows_as_much_once_more(newsletter: Newsletter) -> None:
+    people = [newsletter.reader(f"reader{number}@example.org") for number in range(100)]
+    newsletter.issue(1, to=people, status=IssueStatus.SENDING)
+    reports = [bounce("x@example.net", FULL, token=SIGNER.sign_verp(one, 1)) for one in people]
+    assert newsletter.poll(*reports[:5]).paused == 1
+    newsletter.poll(*reports[5:9])  # they come in while it stands still
+    with newsletter.sessions.begin() as session:
+        issue = session.get_one(IssueRow, 1)
+        assert "9 of 100" in issue.paused_reason
+        issue.status = IssueStatus.SENDING
+    assert newsletter.poll(reports[9], reports[10]).paused == 0
+    assert newsletter.poll(reports[11]).paused == 1
+
+
 def test_a_sent_issue_stays_sent_and_the_editors_are_told(newsletter: Newsletter) -> None:
     people = [newsletter.reader(f"reader{number}@example.org") for number in range(20)]
     newsletter.issue(1, to=people)
@@ -276,3 +316,36 @@ def test_refusals_at_smtp_time_are_judged_once_by_the_same_rules(newsletter: New
     assert newsletter.is_suppressed("gone@example.org")
     assert not newsletter.is_suppressed("blocked@example.org")
     assert process_refusals(newsletter.sessions, newsletter.rules, now=START).refusals == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "reply"),
+    [(DeliveryStatus.REFUSED, "552 5.2.2 Mailbox full"), (DeliveryStatus.EXPIRED, "452 4.2.2 Over quota")],
+)
+def test_a_mailbox_that_is_full_at_smtp_time_again_and_again_is_suppressed(
+    newsletter: Newsletter, status: DeliveryStatus, reply: str
+) -> None:
+    ann = newsletter.reader("ann@example.org")
+    for number, day in enumerate((0, 4, 8, 12), 1):
+        assert not newsletter.is_suppressed("ann@example.org")
+        newsletter.issue(
+            number, to=[ann], days=day, delivery={"status": status, "sent_at": None, "reply": reply}
+        )
+        process_refusals(newsletter.sessions, newsletter.rules, now=START + timedelta(days=day, hours=1))
+    assert newsletter.is_suppressed("ann@example.org")
+
+
+def test_a_copy_that_nobody_tried_to_send_counts_against_nobody(newsletter: Newsletter) -> None:
+    ann = newsletter.reader("ann@example.org")
+    newsletter.issue(1, to=[ann], delivery={"status": DeliveryStatus.EXPIRED, "sent_at": None})
+    assert process_refusals(newsletter.sessions, newsletter.rules, now=START).refusals == 0
+
+
+def test_many_refusals_are_judged_in_batches(newsletter: Newsletter, monkeypatch: pytest.MonkeyPatch) -> None:
+    people = [newsletter.reader(f"reader{number}@example.org") for number in range(7)]
+    refused = {"status": DeliveryStatus.REFUSED, "sent_at": None, "reply": FULL}
+    newsletter.issue(1, to=people, delivery=refused)
+    real = pipeline.judge_refusals
+    monkeypatch.setattr(pipeline, "judge_refusals", partial(real, limit=3))
+    assert process_refusals(newsletter.sessions, newsletter.rules, now=START).refusals == 7
+    assert len(newsletter.events()) == 7
