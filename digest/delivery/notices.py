@@ -27,14 +27,14 @@ ROWS = cast(Table, NoticeRow.__table__)
 _leased = text(f"{ROWS.name}.{LEASED}")
 _CLAIMED = (
     "id", "fence", "kind", "subscriber_id", "subscription_id", "issue_id", "editor", "language", "context",
-    "attempts", "created_at", "first_sent_at",
+    "attempts", "resends", "created_at", "first_sent_at",
 )  # fmt: skip
 
 
 class NoticeOutbox:
     """All notices that are due.
 
-    A notice in doubt is sent once more: a second confirm mail does less harm than none.
+    A notice in doubt is sent once more, never a third time: a second confirm mail does less harm than none.
 
     :param editors: their addresses, in the order of ``[newsletter] editors``; no row stores one.
     """
@@ -74,30 +74,27 @@ class NoticeOutbox:
         now = self._clock.now()
         if not self._anything(now):
             return []
-        again, fresh = self._writer.call(lambda session: self._take(session, limit, now))
-        return [*self._with_readers(again, resends=1), *self._with_readers(fresh, resends=0)]
+        return self._with_readers(self._writer.call(lambda session: self._take(session, limit, now)))
 
     def _anything(self, now: datetime) -> bool:
         """Whether a claim is worth a transaction that writes: almost always not."""
         with Session(self._reading) as session:
             return session.scalar(select(ROWS.c.id).where(_due(now)).limit(1)) is not None
 
-    def _take(self, session: Session, limit: int, now: datetime) -> tuple[Sequence[Any], Sequence[Any]]:
+    def _take(self, session: Session, limit: int, now: datetime) -> Sequence[Any]:
         session.execute(
             update(ROWS)
             .where(unlocked(ROWS, ROWS.c.status.in_(WAITING), ROWS.c.expires_at <= now))
             .values(status=DeliveryStatus.EXPIRED, next_attempt_at=None)
         )
-        doubtful = ROWS.c.status == DeliveryStatus.UNCERTAIN
-        return (
-            self._take_where(session, doubtful, limit, now),
-            self._take_where(session, ~doubtful, limit, now),
+        session.execute(
+            update(ROWS)
+            .where(unlocked(ROWS, ROWS.c.status == DeliveryStatus.UNCERTAIN, _due(now)))
+            .values(status=DeliveryStatus.QUEUED, resends=ROWS.c.resends + 1)
         )
-
-    def _take_where(self, session: Session, condition: Any, limit: int, now: datetime) -> Sequence[Any]:
         picked = (
             select(ROWS.c.id)
-            .where(_due(now), condition)
+            .where(ROWS.c.status.in_(WAITING), _due(now))
             .order_by(ROWS.c.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -115,7 +112,7 @@ class NoticeOutbox:
             .returning(*(ROWS.c[name] for name in _CLAIMED))
         ).all()
 
-    def _with_readers(self, rows: Sequence[Any], *, resends: int) -> list[Claim]:
+    def _with_readers(self, rows: Sequence[Any]) -> list[Claim]:
         readers = self._readers([row.subscriber_id for row in rows if row.subscriber_id is not None])
         left = self._unsubscribed([row.subscription_id for row in rows if row.subscription_id is not None])
         claims = []
@@ -138,8 +135,8 @@ class NoticeOutbox:
                         attributes=recipient.attributes,
                     ),
                     attempts=row.attempts,
-                    resends=resends,
-                    date=row.first_sent_at if resends else None,
+                    resends=row.resends,
+                    date=row.first_sent_at if row.resends else None,
                     notice=Notice(
                         kind=row.kind.value,
                         language=row.language,
@@ -209,7 +206,11 @@ class NoticeOutbox:
             .values(
                 status=case((sending, DeliveryStatus.UNCERTAIN.value), else_=DeliveryStatus.QUEUED.value),
                 next_attempt_at=case(
-                    (sending, literal(now + self.policy.doubt, ROWS.c.next_attempt_at.type)), else_=None
+                    (
+                        sending & (ROWS.c.resends == 0),
+                        literal(now + self.policy.doubt, ROWS.c.next_attempt_at.type),
+                    ),
+                    else_=None,
                 ),
                 reply=case((sending, LEFT_IN_DOUBT), else_=ROWS.c.reply),
                 lease_until=None,
@@ -231,9 +232,14 @@ class NoticeOutbox:
 
 
 def _due(now: datetime) -> Any:
-    """Waiting and due, or in doubt for long enough."""
-    return (
-        ROWS.c.status.in_((*WAITING, DeliveryStatus.UNCERTAIN))
-        & or_(ROWS.c.next_attempt_at.is_(None) & ROWS.c.status.in_(WAITING), ROWS.c.next_attempt_at <= now)
-        & or_(ROWS.c.expires_at.is_(None), ROWS.c.expires_at > now, ROWS.c.status.in_(WAITING))
+    """Waiting and due, or in doubt for long enough and not sent again yet."""
+    waiting = ROWS.c.status.in_(WAITING) & or_(
+        ROWS.c.next_attempt_at.is_(None), ROWS.c.next_attempt_at <= now
     )
+    doubtful = (
+        (ROWS.c.status == DeliveryStatus.UNCERTAIN)
+        & (ROWS.c.next_attempt_at <= now)
+        & (ROWS.c.resends == 0)
+        & or_(ROWS.c.expires_at.is_(None), ROWS.c.expires_at > now)
+    )
+    return waiting | doubtful

@@ -2,7 +2,8 @@
 
 A rate of at most a minute is paced: the row holds the moment at which the next copy may go
 (the "theoretical arrival time" of GCRA, ITU-T I.371), and a worker takes a few slots at once. A longer
-window is counted, from its first copy on. A restart or a second worker forgets neither.
+window is counted, from its first copy on. A server that asks for less is let be for a minute, twice as long
+each time it asks again. A restart or a second worker forgets none of it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from digest.models import QuotaRow
 PACED_SECONDS = 60
 AHEAD = timedelta(seconds=0.5)  # how far ahead slots are taken; a killed worker loses as much
 MOST_AT_ONCE = 500
+FIRST_BLOCK = timedelta(minutes=1)
+LONGEST_BLOCK = timedelta(hours=1)
+FORGIVEN = timedelta(hours=1)  # without asking for less: the next time counts as the first again
 
 
 class Limit(Protocol):
@@ -56,8 +60,8 @@ class Pace(Protocol):
         """Return slots that were not used."""
         ...
 
-    def block(self, until: datetime) -> None:
-        """Nobody sends before ``until``: the server asked for it."""
+    def set_back(self) -> datetime:
+        """The server asked for less: nobody sends before the moment that is returned."""
         ...
 
 
@@ -72,7 +76,8 @@ class NoLimit:
 
     def give_back(self, count: int) -> None: ...
 
-    def block(self, until: datetime) -> None: ...
+    def set_back(self) -> datetime:
+        return self._clock.now()
 
 
 class SharedPace:
@@ -163,12 +168,22 @@ class SharedPace:
             if row.seconds > PACED_SECONDS:
                 row.used = max(0, row.used - count)
 
-    def block(self, until: datetime) -> None:
-        def write(session: Session) -> None:
-            for row in self._rows(session, self._clock.now()):
-                row.blocked_until = max(row.blocked_until or until, until)
+    def set_back(self) -> datetime:
+        blocked: list[datetime] = []
+        self._call(lambda session: blocked.append(self._set_back(session)))
+        return blocked[0]
 
-        self._call(write)
+    def _set_back(self, session: Session) -> datetime:
+        now = self._clock.now()
+        rows = self._rows(session, now)
+        last = max((row.blocked_until for row in rows if row.blocked_until), default=None)
+        if last is not None and now < last <= now + LONGEST_BLOCK:
+            return last  # copies that were on their way: they ask for nothing new
+        asked = max(row.setbacks for row in rows) if last is not None and now < last + FORGIVEN else 0
+        until = now + min(LONGEST_BLOCK, FIRST_BLOCK * (1 << min(asked, 16)))
+        for row in rows:
+            row.blocked_until, row.setbacks = until, asked + 1
+        return until
 
 
 def pace_of(

@@ -15,7 +15,7 @@ from digest.delivery.server import ServerHealth
 from digest.delivery.suspicion import Suspicion
 from digest.delivery.verdicts import judge, unsent
 from digest.errors import AuthenticationFailed, ServerUnavailable, TransportError
-from digest.mail.judgement import Stage, judge_reply
+from digest.mail.judgement import Stage, asks_for_less, judge_reply
 from digest.models import DeliveryStatus
 from digest.values import (
     Accepted,
@@ -97,6 +97,7 @@ class Senders:
         self.outcomes: deque[DeliveryStatus] = deque()
         self.hungry = threading.Event()
         self.denied = threading.Event()
+        self.throttled: deque[str] = deque(maxlen=1000)  # addresses whose servers asked for less
         self.accepted_any = False
         self.pause_reason = ""
         self.fatal: TransportError | None = None
@@ -276,8 +277,12 @@ class Senders:
             case Refused():
                 self._health.trouble(verdict.reply)
                 verdict = unsent(claim)
-            case Deferred(blame=Blame.CONNECTION | Blame.SENDER, code=code, reply=reply):
-                self._health.trouble(f"{code} {reply}" if code else reply)
+            case Deferred(code=code, enhanced=enhanced, reply=reply, blame=blame):
+                if asks_for_less(code, enhanced, reply):
+                    self.throttled.append(claim.recipient.address)
+                    self.hungry.set()
+                if blame in {Blame.CONNECTION, Blame.SENDER}:
+                    self._health.trouble(f"{code} {reply}" if code else reply)
             case Uncertain():
                 self._health.trouble(verdict.reply)
                 if self._suspicion.doubtful():
@@ -287,8 +292,6 @@ class Senders:
                     )
             case Withheld():
                 self.denied.set()
-            case _:
-                pass
         outbox.record(claim, verdict)
         if verdict.status is not DeliveryStatus.QUEUED:
             self.outcomes.append(verdict.status)

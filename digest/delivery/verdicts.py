@@ -33,13 +33,15 @@ def judge(outcome: Outcome, claim: Claim, *, now: datetime, policy: Policy, chan
     """What becomes of the row after ``outcome``.
 
     Only a recipient's or the message's own temporary failure counts as an attempt: a lost connection
-    or a busy server is no fault of the copy.
+    or a busy server is no fault of the copy. The issue's policy does not hold for notices that overtake it:
+    they have an end of their own, and one in doubt is sent once more.
     """
+    is_notice = claim.notice is not None
     match outcome:
         case Accepted(queue_id=queue_id):
             return Verdict(DeliveryStatus.SENT, claim.attempts + 1, sent_at=now, queue_id=queue_id[:128])
         case Uncertain(reason=reason):
-            again = policy.resend and claim.resends == 0
+            again = (policy.resend or is_notice) and claim.resends == 0
             return Verdict(
                 DeliveryStatus.UNCERTAIN,
                 claim.attempts,
@@ -52,7 +54,7 @@ def judge(outcome: Outcome, claim: Claim, *, now: datetime, policy: Policy, chan
         case Deferred(code=code, reply=reply, blame=Blame.RECIPIENT | Blame.MESSAGE):
             attempts = claim.attempts + 1
             due = now + retry_delay(attempts, policy, chance)
-            if policy.expires_at is not None and due >= policy.expires_at:
+            if policy.expires_at is not None and due >= policy.expires_at and not is_notice:
                 return Verdict(DeliveryStatus.EXPIRED, attempts, reply=_told(code, reply))
             return Verdict(DeliveryStatus.DEFERRED, attempts, next_attempt_at=due, reply=_told(code, reply))
         case Deferred() | Withheld():

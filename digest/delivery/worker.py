@@ -156,6 +156,8 @@ class Worker:
         while True:
             now = self._clock.monotonic()
             self._report()
+            if self._senders.throttled:
+                self._slow_down()
             if self._stop.is_set():
                 return self._finish(End.STOPPED)
             if self._given_up():
@@ -226,14 +228,31 @@ class Worker:
 
     def _hand_over(self, lane: Lane, claim: Claim) -> None:
         if self._domain_pace is not None and lane.paced:
+            if self._senders.throttled:
+                self._slow_down()
             pace = self._domain_pace(claim.recipient.address)
             slots = pace.take(1)
             if not slots.count or slots.start > self._clock.now() + timedelta(seconds=2):
                 # Their turn comes later; the row waits in the database, and no attempt is counted.
                 due = slots.start + timedelta(seconds=5)
                 lane.outbox.record(claim, Verdict(DeliveryStatus.QUEUED, claim.attempts, next_attempt_at=due))
+                self._pace.give_back(1)
                 return
         self._senders.put(lane.outbox, lane.compose, claim)
+
+    def _slow_down(self) -> None:
+        """Where recipients' own servers are talked to: who asked for less is let be, and the others go on."""
+        asked = {self._senders.throttled.popleft() for _ in range(len(self._senders.throttled))}
+        if self._domain_pace is None or not asked:
+            return
+        for pace in {id(pace): pace for pace in map(self._domain_pace, asked)}.values():
+            until = pace.set_back()
+            log.info("a server asks for less: its domains wait until %s", until)
+        # What waits for a connection asks its domain once more.
+        lanes = {id(lane.outbox): lane for lane in self._lanes}
+        again = self._senders.drain()
+        self._pending.extendleft((lanes[id(outbox)], claim) for outbox, claim in reversed(again))
+        self._pace.give_back(len(again))
 
     def _wait_until(self, moment: datetime) -> None:
         seconds = (moment - self._clock.now()).total_seconds()

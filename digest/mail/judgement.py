@@ -97,6 +97,17 @@ def judge_reply(code: int, enhanced: str, text: str, *, stage: Stage = Stage.UNK
     )
 
 
+def asks_for_less(code: int, enhanced: str, text: str) -> bool:
+    """Whether a temporary refusal is about how much or how fast we send: a rate, or policy (4.7.x).
+
+    Greylisting is not: it asks each copy to come again, and slower senders wait no less.
+    """
+    judged = judge_reply(code, enhanced, text)
+    if not _temporary(code, judged.status) or _GREYLISTED.search(text):
+        return False
+    return judged.reason is Reason.RATE or judged.status.startswith("4.7.")
+
+
 @lru_cache(maxsize=4096)
 def normalise(text: str) -> str:
     """Lower-case words on one line, without addresses, links' fragments and codes of continuation lines.
@@ -113,6 +124,7 @@ def normalise(text: str) -> str:
 _ADDRESS = re.compile(r"<?[\w.!#$%&*+/=?^{|}~-]{1,128}@[\w.-]{1,255}>?")
 _FRAGMENT = re.compile(r"(?<=[\w/=])#[a-z][\w-]*")  # not qmail's (#5.1.1)
 _CONTINUATION = re.compile(r"\s[245]\d\d-(?:[245]\.\d{1,3}\.\d{1,3})?\s?|\s<<<\s")
+_GREYLISTED = re.compile(r"gr[ea]y-?list", re.IGNORECASE)
 _CODE = re.compile(r"(?<![\d.])([45]\d\d)(?=[\s\-:;,.<#(]|$)(?!\.\d)")
 _STATUS = re.compile(r"(?<![\d.\[])([45]\.\d{1,3}\.\d{1,3})(?![\d.]|\])")
 _IN_REPLY = re.compile(

@@ -5,13 +5,21 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
+import pytest
+from sqlalchemy import func, update
+from sqlalchemy.orm import Session
+
 from digest.clock import StoppedClock
 from digest.delivery.machine import Policy
 from digest.delivery.pace import SharedPace, domain_group
+from digest.delivery.smtp import SmtpServer, SmtpTransport
 from digest.delivery.worker import End, Lane, Worker
+from digest.mail.judgement import asks_for_less
 from digest.settings.parts import Rate
+from subscribers.models import SubscriberRow
+from tests.smtp.scripted import Action, Say, ScriptedServer, Stage, Transaction
 
-from .conftest import START, Desk, MailServer, Newsroom, compose
+from .conftest import QUICK, START, Desk, MailServer, Newsroom, compose
 
 
 def test_a_daily_quota_survives_a_restart_and_ends_after_a_day(newsroom: Newsroom, desk: Desk) -> None:
@@ -58,9 +66,9 @@ def test_a_block_holds_everybody_back(newsroom: Newsroom, desk: Desk) -> None:
     clock = StoppedClock(START)
     limits = (Rate(10, 1),)
     pace = SharedPace(desk.writer(clock).call, clock, "server:x", limits)
-    pace.block(START + timedelta(minutes=5))
+    pace.set_back()
     assert SharedPace(desk.writer(clock).call, clock, "server:x", limits).take(1).count == 0
-    clock.advance(timedelta(minutes=6))
+    clock.advance(timedelta(minutes=2))
     assert pace.take(1).count == 1
 
 
@@ -105,3 +113,83 @@ def test_a_crowded_domain_waits_in_the_database_and_counts_no_attempt(newsroom: 
 def test_great_providers_are_one_group() -> None:
     assert domain_group("a@googlemail.com") == domain_group("b@GMAIL.com")
     assert domain_group("a@example.org") == "example.org"
+
+
+def test_a_server_that_asks_for_less_is_let_be_longer_each_time_until_it_forgives(
+    newsroom: Newsroom, desk: Desk
+) -> None:
+    clock = StoppedClock(START)
+    limits = (Rate(10, 1), Rate(1000, 86400))
+    pace = SharedPace(desk.writer(clock).call, clock, "domain:x", limits)
+
+    def seconds() -> float:
+        return (pace.set_back() - clock.now()).total_seconds()
+
+    waits = []
+    for _ in range(8):
+        waits.append(seconds())
+        clock.advance(timedelta(seconds=20))
+        assert seconds() == waits[-1] - 20, "copies that were on their way ask for nothing new"
+        clock.advance(timedelta(seconds=waits[-1]))
+    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600]
+    clock.advance(timedelta(hours=2))
+    assert seconds() == 60
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "421 4.7.28 Our system has detected an unusual rate of unsolicited mail",
+        "421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred due to user complaints",
+        "450 4.2.1 The user you are trying to contact is receiving mail at a rate that is too fast",
+        "451 4.7.1 too many messages, try again later",
+    ],
+)
+def test_a_provider_that_asks_for_less_waits_and_the_others_go_on(
+    newsroom: Newsroom, desk: Desk, reply: str
+) -> None:
+    newsroom.readers(120)
+    with Session(newsroom.engine) as session, session.begin():
+        session.execute(
+            update(SubscriberRow)
+            .where(SubscriberRow.id % 3 == 0)
+            .values(address=func.replace(SubscriberRow.address, "example.org", "gmail.com"))
+        )
+    newsroom.enqueue()
+
+    def decide(stage: Stage, transaction: Transaction) -> Action | None:
+        return Say(reply) if stage == "rcpt" and transaction.recipient.endswith("@gmail.com") else None
+
+    paces: dict[str, SharedPace] = {}
+
+    def domain_pace(address: str) -> SharedPace:
+        group = domain_group(address)
+        if group not in paces:
+            paces[group] = SharedPace(desk.writers[0].call, desk.clock, f"domain:{group}", (Rate(1000, 1),))
+        return paces[group]
+
+    with ScriptedServer(decide) as server:
+        transport = SmtpTransport(SmtpServer(host="127.0.0.1", port=server.port, tls="never"), desk.clock)
+        policy = Policy(connections=2)
+        run = Worker(
+            transport, [Lane(desk.outbox(policy), compose)], desk.clock, policy,
+            domain_pace=domain_pace, habits=QUICK,
+        ).run()  # fmt: skip
+        asked = server.answered[reply[:3]]
+    assert run.end is End.LATER
+    assert len(server.taken) == 80
+    assert asked <= 10, "it is asked no more after the first copies on each connection"
+    waiting = [row for row in map(newsroom.row, range(3, 121, 3)) if row.status != "sent"]
+    assert len(waiting) == 40
+    assert sum(row.attempts for row in waiting) <= 10
+    assert all(
+        row.next_attempt_at and row.next_attempt_at > desk.clock.now() + timedelta(seconds=50)
+        for row in waiting
+    )
+
+
+def test_greylisting_holds_no_provider_back() -> None:
+    assert not asks_for_less(451, "4.7.1", "451 4.7.1 Greylisting in action, please come back later")
+    assert not asks_for_less(450, "4.2.0", "450 4.2.0 <r@x.org>: Recipient address rejected: Greylisted")
+    assert not asks_for_less(452, "4.2.2", "452 4.2.2 mailbox full")
+    assert not asks_for_less(550, "5.7.1", "550 5.7.1 rate limit exceeded")
