@@ -143,9 +143,13 @@ def _context(issue: IssueView, book: SlotBook, words: Words) -> dict[str, Any]:
         "unsubscribe_url": book.link("unsubscribe_url"),
         "preferences_url": book.link("preferences_url"),
         "address": book.merge("address"),
-        "section": book.begin,
+        "section": partial(_begin, book, issue.whole_for_all),
         "end_section": book.end,
         "dir_of": partial(direction_of_text, default=issue.direction),
         "start": "right" if issue.direction == "rtl" else "left",
         "end": "left" if issue.direction == "rtl" else "right",
     }
+
+
+def _begin(book: SlotBook, for_all: bool, key: str) -> str:
+    return book.begin("" if for_all else key)

@@ -53,7 +53,7 @@ class SlotBook:
         return _HOST + self.merge(name)
 
     def begin(self, section: str) -> str:
-        """The word before what belongs to a section."""
+        """The word before what belongs to a section; ``""``: to everybody."""
         if section not in self._sections:
             self._sections.append(section)
         return f"{self._key}b{self._sections.index(section):03x}z"
@@ -88,7 +88,16 @@ class SlotBook:
     def _cut(self, text: str, template: str, *, html: bool) -> tuple[Fragment, ...]:
         word = self._word()
         fragments: list[Fragment] = []
-        section, at = "", 0
+        section: str | None = None
+        at = 0
+
+        def add(text: str) -> None:
+            last = fragments[-1] if fragments else None
+            if isinstance(last, Literal) and last.section == (section or ""):
+                fragments[-1] = Literal(last.text + text, last.section)
+            else:
+                fragments.append(Literal(text, section or ""))
+
         for found in word.finditer(text):
             start = found.start()
             if (
@@ -98,30 +107,30 @@ class SlotBook:
             ):
                 start -= len(_HOST)
             if start > at:
-                fragments.append(Literal(text[at:start], section))
+                add(text[at:start])
             at = found.end()
             if found[1] == "m":
                 name, fallback = self._slots[int(found[2], 16)]
                 context = _context(text, start, name, template) if html else Context.TEXT
-                fragments.append(Merge(name, context, fallback, section))
+                fragments.append(Merge(name, context, fallback, section or ""))
             elif found[1] == "b":
-                if section:
+                if section is not None:
                     raise RenderError(
                         f"section {section!r} is not ended before the next begins", template=template
                     )
                 section = self._sections[int(found[2], 16)]
             else:
-                if not section:
+                if section is None:
                     raise RenderError("a section ends that was never begun", template=template)
-                section = ""
-        if section:
+                section = None
+        if section is not None:
             raise RenderError(
                 f"section {section!r} is never ended",
                 template=template,
                 remedy="write {{ end_section() }} after it",
             )
         if at < len(text):
-            fragments.append(Literal(text[at:], section))
+            add(text[at:])
         return tuple(fragments)
 
 

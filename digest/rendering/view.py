@@ -13,6 +13,7 @@ from digest.rendering.words import Words
 from digest.values import Access, ArticleKind, Draft, Item, ItemKind, Slot
 
 MORE = "more"  # the section for what is left over: it is no department that stories are "from"
+LATEST = "latest"  # the one section of an edition that has none: nobody can choose it or leave it out
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class LinkView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemView:
-    """One printed item. ``foreign`` is True when it is in another script than the issue, so that
+    """One printed item. ``section_key`` is set where a story outside the sections (the lead) belongs to
+    one, so that who left that section out does not get it. ``foreign`` is True when it is in another script than the issue, so that
     ``language``, ``direction``, ``headline_font`` and ``text_font`` must be said."""
 
     id: int
@@ -38,6 +40,7 @@ class ItemView:
     picture: PictureView | None
     labels: tuple[str, ...]
     section: str
+    section_key: str
     byline: str
     source: str
     date: str
@@ -99,6 +102,7 @@ class IssueView:
     corrections: tuple[ItemView, ...]
     bottom: tuple[ItemView, ...]
     stories: int
+    whole_for_all: bool
 
     def all_items(self) -> list[ItemView]:
         """Every item in print order."""
@@ -185,6 +189,7 @@ class ViewMaker:
             corrections=corrections,
             bottom=bottom,
             stories=self._number,
+            whole_for_all=LATEST in listed and listed <= {LATEST, MORE},
         )
 
     def _section(self, key: str) -> SectionView:
@@ -228,6 +233,7 @@ class ViewMaker:
             picture=picture,
             labels=self._labels(item),
             section=self._sections.get(item.section, ""),
+            section_key=item.section if item.kind is ItemKind.STORY and item.slot in _OF_A_SECTION else "",
             byline=one_line(item.byline),
             source=one_line(self._sources.get(item.source, "")),
             date=words.moment(item.published_at, draft.timezone) if item.published_at and numbered else "",
@@ -280,6 +286,8 @@ class ViewMaker:
         return tuple(dict.fromkeys(found))
 
 
+# Don't Miss is for everybody, and so is what the editor, a sponsor or a correction says.
+_OF_A_SECTION = {Slot.LEAD, Slot.SECTION, Slot.TOP, Slot.BOTTOM}
 _KIND_LABELS = {ItemKind.CORRECTION: "Correction", ItemKind.EVENT: "Event"}
 _ARTICLE_LABELS = {
     ArticleKind.OPINION: "Opinion",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,9 @@ from digest.rendering.environment import CONTRACT, Templates
 from digest.rendering.fragments import fragments_from_json, fragments_to_json
 from digest.rendering.slots import SlotBook
 from digest.settings.model import Theme
-from digest.values import Context, Literal, Merge
+from digest.values import Context, Literal, Merge, SectionHeading, Slot
 
-from .drafts import html_of, paper, text_of
+from .drafts import HEADLINES, html_of, paper, story, text_of
 
 
 def contexts(html: str) -> list[Context]:
@@ -53,8 +55,6 @@ def test_hostile_values_stay_where_they_are_put() -> None:
     html = f'<p title="{book.merge("name")}">{book.merge("name")}</p><a href="{book.link("view_url")}">x</a>'
     rendered = render(paper(), Theme())
     evil = '"><script>alert(1)</script>\r\nBcc: x@y.example'
-    from dataclasses import replace
-
     found = replace(rendered, html=book.cut_html(html, "t")).html_for(
         {"name": evil, "view_url": "javascript:1"}
     )
@@ -94,6 +94,63 @@ class TestSections:
             assert "Night 2" not in part
             assert "Don’t Miss" in part
             assert "Tea by post" in part
+
+    @pytest.mark.parametrize("template", ["daily", "brief"])
+    def test_the_lead_goes_with_its_section(self, template: str) -> None:
+        rendered = render(paper(sections=3, template=template), Theme())  # the lead is of s0
+        for part in (rendered.html_for, rendered.text_for):
+            assert "/story/1?" in part({})
+            assert "/story/1?" in part({}, frozenset({"s0", "s2"}))
+            assert "/story/1?" not in part({}, frozenset({"s1"}))
+
+    @pytest.mark.parametrize("template", ["daily", "brief"])
+    def test_without_the_lead_the_first_chosen_section_opens_the_issue(self, template: str) -> None:
+        html = render(paper(sections=3, template=template), Theme()).html_for({}, frozenset({"s2", "s1"}))
+        found = re.findall(r"<(h[123])[^>]*>(?:<a[^>]*>)?([^<]*)", html)
+        assert found[0] == ("h1", "The Creek Courier")
+        stories = [words for level, words in found if level == "h3"]
+        sections = [
+            words for level, words in found if level == "h2" and "Night" in words and "mark" not in words
+        ]
+        assert sections[0].endswith("Night 1")
+        assert html.index("/story/5?") < html.index("/story/8?") < html.index("Don’t Miss</h2>")
+        assert stories[0] == HEADLINES["ar"][1]  # the first story of Night 1
+
+    def test_every_story_outside_the_sections_goes_with_its_own(self) -> None:
+        extra = (
+            story(Slot.LEAD, "s1", 5, id=91, url="https://paper.example/second-lead"),
+            story(Slot.BOTTOM, "s1", 5, id=92, url="https://paper.example/bottom"),
+            story(Slot.TOP, "s1", 5, id=93, url="https://paper.example/top"),
+        )
+        for template in ("daily", "brief"):
+            rendered = render(paper(sections=2, template=template, extra=extra), Theme())
+            for part in (rendered.html_for, rendered.text_for):
+                for name in ("second-lead", "bottom", "top"):
+                    assert f"/{name}" in part({}, frozenset({"s1"})), (template, name)
+                    assert f"/{name}" not in part({}, frozenset({"s0"})), (template, name)
+
+    def test_a_lead_of_no_section_is_for_everybody(self) -> None:
+        draft = paper(sections=2)
+        lead = replace(draft.in_slot(Slot.LEAD)[0], section="")
+        items = (lead, *(item for item in draft.items if item.slot is not Slot.LEAD))
+        rendered = render(replace(draft, items=items), Theme())
+        assert "/story/1?" in rendered.html_for({}, frozenset({"s1"}))
+
+    def test_an_edition_without_sections_goes_to_everybody_whole(self) -> None:
+        # They chose among another edition's sections: here is nothing that could have been chosen.
+        draft = paper(sections=1)
+        items = tuple(replace(item, section="latest") for item in draft.items)
+        draft = replace(draft, items=items, sections=(SectionHeading("latest", "The Daily"),))
+        rendered = render(draft, Theme())
+        assert rendered.html_for({}, frozenset({"city"})) == rendered.html_for({})
+        assert rendered.text_for({}, frozenset({"city"})) == rendered.text_for({})
+
+    def test_the_choice_is_joined_and_never_rendered_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        rendered = render(paper(), Theme())
+        monkeypatch.setattr(Templates, "render", None)
+        choices = [frozenset(keys) for n in range(3) for keys in combinations(("s0", "s1", "s2"), n)]
+        copies = {rendered.html_for({}, chosen) for chosen in choices}
+        assert len(copies) == len(choices)
 
     @pytest.mark.parametrize("template", ["daily", "brief"])
     def test_the_html_stays_balanced_for_outlook_whatever_is_left_out(self, template: str) -> None:
