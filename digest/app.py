@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from digest.clock import Clock
     from digest.issues.view import IssueView
     from digest.pipeline.delivered import Summary
+    from digest.pipeline.desk import EditorDesk
     from digest.pipeline.doctor import World
     from digest.pipeline.reading import ReaderDesk
     from digest.pipeline.run import Steps
@@ -222,6 +223,14 @@ class App:
         from digest.pipeline.reading import ReaderDesk
 
         return ReaderDesk(self.sessions, self.readers, self.settings, self.signer)
+
+    def editor_desk(self) -> EditorDesk:
+        """What editors do by the links of their approval mails."""
+        from digest.pipeline.desk import EditorDesk
+
+        return EditorDesk(
+            self.sessions, self.readers, self.settings, self.signer, self.clock, self.examiner()
+        )
 
     @cached_property
     def sign_ups(self) -> SignUpDesk:

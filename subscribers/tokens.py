@@ -45,6 +45,7 @@ class Purpose(StrEnum):
     PREFERENCES = "preferences"
     VIEW = "view"  # issue, subscription
     VERP = "verp"
+    DESK = "desk"  # issue, fingerprint of the editor's address; dated
 
 
 class TokenSigner:

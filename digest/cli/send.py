@@ -94,19 +94,24 @@ def send(
 def pause(ctx: typer.Context, issue: IssueId, json: Json = False) -> None:
     """Stop sending an issue, from any terminal; copies on the wire come to their end.
 
+    One that has not begun is held: nothing sends it before `digest issue approve`.
+
     Example: digest pause daily@latest
     """
-    from digest.pipeline.control import pause_issue
+    from digest.pipeline.control import hold_issue
 
     state = state_of(ctx)
     issue_id = _resolve(state, issue)
-    status = pause_issue(state.app.sessions, issue_id, now=state.clock.now())
+    status = hold_issue(state.app.sessions, issue_id, now=state.clock.now()).value
+    done = (
+        f"paused; `digest resume {issue_id}` goes on."
+        if status == "paused"
+        else f"held; `digest issue approve {issue_id}` lets it go."
+    )
     state.emit(
         json,
-        {"issue": issue_id, "status": status.value},
-        lambda out: out.print(
-            f"Issue {issue_id} is paused; `digest resume {issue_id}` goes on.", markup=False
-        ),
+        {"issue": issue_id, "status": status},
+        lambda out: out.print(f"Issue {issue_id} is {done}", markup=False),
     )
 
 

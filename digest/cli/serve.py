@@ -43,7 +43,9 @@ def public_serving(app: App, *, host: str | None = None, port: int | None = None
     from digest.web import public_pages
 
     web = app.settings.file.web
-    pages = public_pages(app.settings, app.reader_desk(), app.sign_ups, app.readers, app.clock)
+    pages = public_pages(
+        app.settings, app.reader_desk(), app.sign_ups, app.readers, app.clock, app.editor_desk()
+    )
     with serving(
         pages,
         host=host or web.host,

@@ -15,10 +15,12 @@ from digest.errors import IssueError, IssueLocked
 from digest.issues.events import record
 from digest.issues.finding import issue_row
 from digest.issues.ledger import publish_reserved, release
-from digest.models import Decision, EditorialDecisionRow, IssueItemRow, IssueRow, IssueStatus
+from digest.issues.searching import make_findable
+from digest.models import Decision, EditorialDecisionRow, IssueEventRow, IssueItemRow, IssueRow, IssueStatus
 
 UNSENT = frozenset({IssueStatus.BUILT, IssueStatus.APPROVED})
 UNDERWAY = frozenset({IssueStatus.SENDING, IssueStatus.PAUSED})
+HELD = "held"
 
 
 def approve(session: Session, issue_id: int, *, now: datetime, actor: str = "") -> IssueRow:
@@ -31,6 +33,34 @@ def approve(session: Session, issue_id: int, *, now: datetime, actor: str = "") 
     elif row.status in {IssueStatus.SENT, IssueStatus.CANCELLED}:
         raise IssueLocked(f"issue {row.id} is {row.status}: there is nothing to approve")
     return row
+
+
+def hold(session: Session, issue_id: int, *, now: datetime, actor: str = "") -> IssueRow:
+    """Keep an issue back that has not begun to go out: until somebody approves it, neither schedule nor
+    policy sends it. One that is being sent is paused. Raises ``IssueLocked`` when it is sent or cancelled.
+    """
+    row = issue_row(session, issue_id, lock=True)
+    if row.status in UNDERWAY:
+        return pause(session, issue_id, now=now, reason=f"held by {actor}" if actor else "", actor=actor)
+    if row.status not in UNSENT:
+        raise IssueLocked(f"issue {row.id} is {row.status}: there is nothing to hold")
+    if row.status is IssueStatus.APPROVED or held_by(session, row.id) is None:
+        row.status = IssueStatus.BUILT
+        row.approved_at, row.approved_by = None, ""
+        record(session, row.id, HELD, now=now, actor=actor)
+        session.flush()
+    return row
+
+
+def held_by(session: Session, issue_id: int) -> str | None:
+    """Who holds an unsent issue back (empty: unnamed), None when nobody does. Approval ends it."""
+    last = session.execute(
+        select(IssueEventRow.action, IssueEventRow.actor)
+        .where(IssueEventRow.issue_id == issue_id, IssueEventRow.action.in_((HELD, "approved")))
+        .order_by(IssueEventRow.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return last.actor if last is not None and last.action == HELD else None
 
 
 def freeze(session: Session, issue_id: int, *, now: datetime) -> IssueRow:
@@ -50,6 +80,7 @@ def freeze(session: Session, issue_id: int, *, now: datetime) -> IssueRow:
         row.status = IssueStatus.SENDING
         row.frozen_at = now
         record(session, row.id, "frozen", now=now, number=row.number)
+        make_findable(session, row.id)
     session.flush()
     return row
 
@@ -70,7 +101,7 @@ def publish(session: Session, issue_id: int, *, now: datetime) -> IssueRow:
     publish_reserved(session, row.id, now=now)
     _end_pins(session, row, now=now)
     record(session, row.id, "sent", now=now)
-    session.flush()
+    make_findable(session, row.id)  # stories may have been swapped while copies went out
     return row
 
 

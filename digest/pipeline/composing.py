@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
@@ -14,17 +16,21 @@ from sqlalchemy.orm import Session, sessionmaker
 from digest.bounces.roundtrip import round_trip_seen
 from digest.delivery.machine import Claim, Composer
 from digest.delivery.smtp import server_of
-from digest.errors import ConfigError
+from digest.errors import ConfigError, UnknownIssue
 from digest.issues.drafts import archive_url
 from digest.issues.finding import issue_row
 from digest.mail import Identity, MessageTemplate, Profile, compile_message, compose_notice, profile_of
 from digest.mail.dkim import DkimSigner
+from digest.models import NoticeKind
 from digest.pipeline.render import load_rendition
 from digest.settings import Settings
 from digest.settings.parts import split_mailbox
 from digest.values import Envelope, RenderedIssue
 from subscribers.models import MailingListRow
 from subscribers.tokens import Purpose, TokenSigner
+
+if TYPE_CHECKING:
+    from digest.rendering.notices import RenderedNotice
 
 
 def profile_of_settings(settings: Settings) -> Profile:
@@ -130,11 +136,12 @@ def notice_composer(readers: sessionmaker[Session], settings: Settings, signer: 
         notice = claim.notice
         if notice is None:
             raise ValueError(f"claim {claim.id} is no notice")
+        rendered = _of_issue(readers, settings, signer, claim, date) if notice.issue_id else None
         context = {
             **notice.context,
             **_links(settings, claim.recipient.subscription_id, signer, date, notice.context),
         }
-        rendered = render_notice(notice.kind, claim.recipient.language, context, settings)
+        rendered = rendered or render_notice(notice.kind, claim.recipient.language, context, settings)
         return compose_notice(
             subject=rendered.subject,
             text=rendered.text,
@@ -149,6 +156,23 @@ def notice_composer(readers: sessionmaker[Session], settings: Settings, signer: 
         )
 
     return compose
+
+
+def _of_issue(
+    readers: sessionmaker[Session], settings: Settings, signer: TokenSigner, claim: Claim, date: datetime
+) -> RenderedNotice | None:
+    """An approval notice with its issue; None for other kinds, and when the issue is gone."""
+    notice = claim.notice
+    if notice is None or notice.kind != NoticeKind.APPROVAL or not notice.issue_id:
+        return None
+    from digest.pipeline.approving import approval_notice
+
+    with suppress(UnknownIssue):
+        return approval_notice(
+            readers, settings, signer, notice.issue_id, claim.recipient.address,
+            reminder=notice.context.get("stage") == "reminder", at=date,
+        )  # fmt: skip
+    return None
 
 
 def _links(

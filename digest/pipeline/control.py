@@ -13,16 +13,29 @@ from digest.models import DeliveryRow, DeliveryStatus, IssueStatus
 WAITING = (DeliveryStatus.QUEUED, DeliveryStatus.CLAIMED, DeliveryStatus.DEFERRED)
 
 
-def pause_issue(sessions: sessionmaker[Session], issue_id: int, *, now: datetime) -> IssueStatus:
+def pause_issue(
+    sessions: sessionmaker[Session], issue_id: int, *, now: datetime, actor: str = ""
+) -> IssueStatus:
     """Stop sending; a copy that is on the wire comes to its end. Raises ``IssueLocked``, ``UnknownIssue``."""
     with sessions.begin() as session:
-        return lifecycle.pause(session, issue_id, now=now).status
+        return lifecycle.pause(session, issue_id, now=now, actor=actor).status
 
 
-def resume_issue(sessions: sessionmaker[Session], issue_id: int, *, now: datetime) -> IssueStatus:
+def hold_issue(
+    sessions: sessionmaker[Session], issue_id: int, *, now: datetime, actor: str = ""
+) -> IssueStatus:
+    """Stop an issue wherever it stands: unsent it waits for an approval, whatever the policy; being sent it
+    is paused. Raises ``IssueLocked``, ``UnknownIssue``."""
+    with sessions.begin() as session:
+        return lifecycle.hold(session, issue_id, now=now, actor=actor).status
+
+
+def resume_issue(
+    sessions: sessionmaker[Session], issue_id: int, *, now: datetime, actor: str = ""
+) -> IssueStatus:
     """Let a paused issue go on. Raises ``IssueLocked``, ``UnknownIssue``."""
     with sessions.begin() as session:
-        return lifecycle.resume(session, issue_id, now=now).status
+        return lifecycle.resume(session, issue_id, now=now, actor=actor).status
 
 
 def cancel_deliveries(session: Session, issue_id: int) -> int:

@@ -123,10 +123,11 @@ def prepare(
     """
     with readers() as session:
         row = issue_row(session, issue_id)
+        holder = lifecycle.held_by(session, issue_id) if row.status is IssueStatus.BUILT else None
     edition = settings.edition(row.edition)
     if row.status is IssueStatus.SENT and not (order.missing or order.uncertain):
         return False
-    _check_standing(row, edition, order)
+    _check_standing(row, edition, order, holder)
     if row.status in lifecycle.UNSENT and order.examine is not None and not order.force:
         order.examine(issue_id)
     now = clock.now()
@@ -153,10 +154,15 @@ def prepare(
     return True
 
 
-def _check_standing(row: IssueRow, edition: EditionSettings, order: Order) -> None:
+def _check_standing(row: IssueRow, edition: EditionSettings, order: Order, holder: str | None) -> None:
     if row.status is IssueStatus.CANCELLED:
         raise IssueError(
             f"issue {row.id} is cancelled", remedy=f"build it again: `digest issue build {row.edition}`"
+        )
+    if holder is not None:
+        raise IssueNotApproved(
+            f"issue {row.id} is held" + (f" by {holder}" if holder else ""),
+            remedy=f"`digest issue approve {row.id}`",
         )
     if row.status is IssueStatus.BUILT and edition.own.approve:
         raise IssueNotApproved(

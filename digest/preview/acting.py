@@ -180,12 +180,12 @@ def _approve(desk: _Desk) -> str:
 
 
 def _hold(desk: _Desk) -> str:
-    control.pause_issue(desk.app.sessions, desk.issue_id, now=desk.now)
+    control.pause_issue(desk.app.sessions, desk.issue_id, now=desk.now, actor=desk.actor)
     return "Held: copies on the wire come to their end, no other goes out."
 
 
 def _resume(desk: _Desk) -> str:
-    control.resume_issue(desk.app.sessions, desk.issue_id, now=desk.now)
+    control.resume_issue(desk.app.sessions, desk.issue_id, now=desk.now, actor=desk.actor)
     return "It goes on."
 
 

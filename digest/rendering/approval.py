@@ -1,4 +1,4 @@
-"""The mail that asks an editor for an approval: a panel of what can be done, and below it the issue itself."""
+"""The mail that asks an editor for an approval: what can be done, and below it the issue itself."""
 
 from __future__ import annotations
 

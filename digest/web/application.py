@@ -17,6 +17,7 @@ from starlette.routing import Route
 from digest.errors import DatabaseError
 from digest.rendering.words import words_of
 from digest.web.archive import ArchivePages
+from digest.web.desk import DeskPages
 from digest.web.health import HealthPages
 from digest.web.pages import PROTECTION, Page, show
 from digest.web.preferences import PreferencePages
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from digest.clock import Clock
+    from digest.pipeline.desk import EditorDesk
     from digest.pipeline.reading import ReaderDesk
     from digest.pipeline.signing_up import SignUpDesk
     from digest.settings import Settings
@@ -45,8 +47,9 @@ def public_pages(
     sign_ups: SignUpDesk,
     readers: sessionmaker[Session],
     clock: Clock,
+    editors: EditorDesk | None = None,
 ) -> Starlette:
-    """The application; ``readers`` are sessions that only read."""
+    """The application; ``readers`` are sessions that only read, ``editors`` the desk of approval mails."""
     reader = ReaderPages(settings, desk, clock)
     choices = PreferencePages(settings, desk, clock)
     archive = ArchivePages(settings, readers)
@@ -75,6 +78,13 @@ def public_pages(
         Route("/readyz", health.ready, methods=["GET"]),
         Route("/metrics", health.metrics, methods=["GET"]),
     ]
+    if editors is not None:
+        desk_pages = DeskPages(settings, editors, clock)
+        routes += [
+            Route("/d/{token}", desk_pages.look, methods=["GET"]),
+            Route("/d/{token}/issue", desk_pages.issue, methods=["GET"]),
+            Route("/d/{token}/do/{action}", _with_form(desk_pages.act), methods=["POST"]),
+        ]
     words = words_of(settings.file.newsletter.language)
     newsletter = settings.file.newsletter
 
