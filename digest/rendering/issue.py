@@ -13,7 +13,7 @@ from digest.rendering.compiling import compile_mjml
 from digest.rendering.environment import CONTRACT, Templates
 from digest.rendering.links import LinkAppender, host_of
 from digest.rendering.pictures import PicturePolicy
-from digest.rendering.scripts import direction_of_text
+from digest.rendering.scripts import direction_of_text, dotted
 from digest.rendering.sizes import TARGET, merged_size
 from digest.rendering.slots import SlotBook
 from digest.rendering.theme import Look, look_of
@@ -146,6 +146,7 @@ def _context(issue: IssueView, book: SlotBook, words: Words) -> dict[str, Any]:
         "section": partial(_begin, book, issue.whole_for_all),
         "end_section": book.end,
         "dir_of": partial(direction_of_text, default=issue.direction),
+        "dotted": partial(dotted, direction=issue.direction),
         "start": "right" if issue.direction == "rtl" else "left",
         "end": "left" if issue.direction == "rtl" else "right",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -139,3 +140,21 @@ def direction_of_text(text: str, default: str) -> str:
         if kind in {"R", "AL"}:
             return "rtl"
     return default
+
+
+def dotted(parts: Iterable[str], direction: str) -> str:
+    """The parts of a line with dots between them, in their order whatever their scripts.
+
+    Beside a part of the other direction the dot gets a mark (LRM, RLM): without it "Meera Nair · 23 …" in
+    an Arabic line would be shown as "23 · Meera Nair …" (UAX 9, rules W2 to W7 and N1).
+    """
+    found = list(parts)
+    mark = "\u200f" if direction == "rtl" else "\u200e"
+    dot = f" {mark}· " if any(_runs_against(part, direction) for part in found) else " · "
+    return dot.join(found)
+
+
+@lru_cache(maxsize=4096)
+def _runs_against(text: str, direction: str) -> bool:
+    against = {"L"} if direction == "rtl" else {"R", "AL"}
+    return any(unicodedata.bidirectional(character) in against for character in text)

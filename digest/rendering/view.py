@@ -26,9 +26,12 @@ class LinkView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemView:
-    """One printed item. ``section_key`` is set where a story outside the sections (the lead) belongs to
-    one, so that who left that section out does not get it. ``foreign`` is True when it is in another script than the issue, so that
-    ``language``, ``direction``, ``headline_font`` and ``text_font`` must be said."""
+    """One printed item.
+
+    ``section_key`` is set where a story outside the sections (the lead) belongs to one, so that who left
+    that section out does not get it. ``foreign`` is True when it is in another script than the issue, so
+    that ``language``, ``direction``, ``headline_font`` and ``text_font`` must be said.
+    """
 
     id: int
     kind: str
