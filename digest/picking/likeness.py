@@ -17,6 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Generic, TypeVar
 
 LINK = 0.62
@@ -35,6 +36,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:[’'][^\W\d_]{2,})?")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
+_ASCII_WORDS = bytes(code if chr(code).isalnum() or code == ord("_") else ord(" ") for code in range(128)) * 2
 _WORDS_OF_FORM = frozenset(
     [
         "the",
@@ -205,11 +207,17 @@ def title_words(title: str) -> tuple[str, ...]:
 
 def text_sketch(text: str) -> tuple[str, ...]:
     """The smallest hashes of the 4-word shingles that open a text: equal texts have equal sketches."""
-    shingles = _shingles(text)
-    if len(shingles) < _FEWEST_SHINGLES:
+    words = _opening_words(text)
+    if len(words) < _FEWEST_SHINGLES + _SHINGLE - 1:
         return ()
-    hashes = sorted({zlib.crc32(" ".join(shingle).encode()) for shingle in shingles})
-    return tuple(f"#{number:08x}" for number in hashes[:SKETCH])
+    joined = b" ".join(words)
+    starts = [0, *accumulate([len(word) + 1 for word in words])]
+    hashes = {
+        zlib.crc32(joined[start : end - 1]) for start, end in zip(starts, starts[_SHINGLE:], strict=False)
+    }
+    if len(hashes) < _FEWEST_SHINGLES:
+        return ()
+    return tuple(f"#{number:08x}" for number in sorted(hashes)[:SKETCH])
 
 
 def text_likeness(one: str, other: str) -> float:
@@ -371,9 +379,18 @@ def _stem(token: str) -> str:
     return token
 
 
-def _shingles(text: str) -> set[tuple[str, ...]]:
-    opening = unicodedata.normalize("NFKC", text[:_OPENING]).casefold()
+def _shingles(text: str) -> set[tuple[bytes, ...]]:
+    words = _opening_words(text)
+    return {tuple(words[at : at + _SHINGLE]) for at in range(len(words) - _SHINGLE + 1)}
+
+
+def _opening_words(text: str) -> list[bytes]:
+    """The words of a text's first 600 characters, in UTF-8; characters where there are no spaces."""
+    opening = text[:_OPENING]
+    if opening.isascii():
+        return opening.lower().encode().translate(_ASCII_WORDS).split()
+    opening = unicodedata.normalize("NFKC", opening).casefold()
     words = re.findall(r"\w+", opening)
     if len(words) < 20 and _CJK.search(opening):
         words = [ch for ch in opening if ch.isalnum()]
-    return {tuple(words[at : at + _SHINGLE]) for at in range(len(words) - _SHINGLE + 1)}
+    return [word.encode() for word in words]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from digest.models import ArticleRow, StoryLinkRow, StoryRow
@@ -38,31 +38,34 @@ class Clusters:
         self._links: dict[tuple[int, int], float] = {}
         self._touched: set[int] = set()
         self._promoted: dict[int, int] = {}
+        self._arriving: dict[int, dict[str, Any]] = {}
 
     def add(self, rows: Sequence[dict[str, Any]]) -> list[int]:
-        """Insert ``rows`` in their order; returns their ids. Stories, links and counts are kept right."""
-        stories = self._session.scalars(
-            insert(StoryRow).returning(StoryRow.id, sort_by_parameter_order=True),
-            [{"first_seen_at": self._now, "also": [], "sources": 1} for _ in rows],
-        ).all()
-        merged: list[int] = []
-        for row, own_story in zip(rows, stories, strict=True):
-            row["story_id"] = own_story
-        ids = list(
-            self._session.scalars(
-                insert(ArticleRow).returning(ArticleRow.id, sort_by_parameter_order=True), list(rows)
-            )
-        )
-        representatives: list[dict[str, Any]] = []
-        for row, article_id, own_story in zip(rows, ids, stories, strict=True):
-            story = self._place(row, article_id, own_story)
-            if story == own_story:
-                representatives.append({"id": own_story, "representative_id": article_id})
-            else:
-                merged.append(own_story)
-        if representatives:
-            self._session.execute(update(StoryRow), representatives)
-        self._finish(merged)
+        """Insert ``rows`` in their order; returns their ids. Stories, links and counts are kept right.
+
+        Ids are taken beforehand, so that each row finds its story before anything is written.
+        """
+        ids = _fresh_ids(self._session, ArticleRow, len(rows))
+        own_stories = _fresh_ids(self._session, StoryRow, len(rows))
+        stories = []
+        for row, article_id, own_story in zip(rows, ids, own_stories, strict=True):
+            row["id"] = article_id
+            self._arriving[article_id] = row
+            row["story_id"] = self._place(row, article_id, own_story)
+            if row["story_id"] == own_story:
+                stories.append(
+                    {
+                        "id": own_story,
+                        "representative_id": article_id,
+                        "first_seen_at": self._now,
+                        "also": [],
+                        "sources": 1,
+                    }
+                )
+        if stories:
+            self._session.execute(insert(StoryRow.__table__), stories)  # type: ignore[arg-type]
+        self._session.execute(insert(ArticleRow.__table__), list(rows))  # type: ignore[arg-type]
+        self._finish()
         return ids
 
     def _place(self, row: dict[str, Any], article_id: int, own_story: int) -> int:
@@ -92,13 +95,10 @@ class Clusters:
             return likely.likeness, likely.merges
         # The same text under a new headline, or one source's headline again ("Morning briefing"):
         # only the texts themselves can tell.
-        theirs = self._session.execute(
-            select(ArticleRow.body, ArticleRow.summary).where(ArticleRow.id == likely.told.article_id)
-        ).one_or_none()
-        if theirs is None:
+        other = self._text_of(likely.told.article_id)
+        if other is None:
             return 0.0, False
         mine = text_of(row["body"]) or row["summary"]
-        other = text_of(theirs.body) or theirs.summary
         share = 1.0 if mine == other and not likely.by_text else text_likeness(mine, other)
         if likely.by_text:
             return (
@@ -108,13 +108,17 @@ class Clusters:
             )
         return likely.likeness, share >= SAME_TEXT
 
+    def _text_of(self, article_id: int) -> str | None:
+        """The text of an article that is stored, or about to be."""
+        arriving = self._arriving.get(article_id)
+        if arriving is not None:
+            return text_of(arriving["body"]) or str(arriving["summary"])
+        stored = self._session.execute(
+            select(ArticleRow.body, ArticleRow.summary).where(ArticleRow.id == article_id)
+        ).one_or_none()
+        return None if stored is None else text_of(stored.body) or str(stored.summary)
+
     def _merge(self, row: dict[str, Any], article_id: int, told: Told) -> None:
-        self._session.execute(
-            update(ArticleRow)
-            .where(ArticleRow.id == article_id)
-            .values(story_id=told.story_id)
-            .execution_options(synchronize_session=False)
-        )
         self._touched.add(told.story_id)
         if self._weights.get(row["source"], 1.0) > self._weights.get(told.source, 1.0):
             self._promoted[told.story_id] = article_id
@@ -126,17 +130,13 @@ class Clusters:
         pair = (min(one, other), max(one, other))
         self._links[pair] = max(likeness, self._links.get(pair, 0.0))
 
-    def _finish(self, merged: Sequence[int]) -> None:
+    def _finish(self) -> None:
         for story_id, article_id in self._promoted.items():
             self._session.execute(
                 update(StoryRow)
                 .where(StoryRow.id == story_id)
                 .values(representative_id=article_id)
                 .execution_options(synchronize_session=False)
-            )
-        if merged:
-            self._session.execute(
-                StoryRow.__table__.delete().where(StoryRow.id.in_(list(merged)))  # type: ignore[attr-defined]
             )
         self._store_links()
         if self._touched:
@@ -168,6 +168,17 @@ class Clusters:
         if new:
             self._session.execute(insert(StoryLinkRow), new)
         self._touched.update(number for row in new for number in (int(row["low_id"]), int(row["high_id"])))
+
+
+def _fresh_ids(session: Session, table: type[ArticleRow | StoryRow], number: int) -> list[int]:
+    """``number`` ids that no row of ``table`` has, in rising order."""
+    if session.get_bind().dialect.name == "sqlite":
+        # The transaction holds the write lock, so nobody else takes them.
+        start = (session.scalar(select(func.max(table.id))) or 0) + 1
+        return list(range(start, start + number))
+    sequence = func.pg_get_serial_sequence(table.__tablename__, "id")
+    series = func.generate_series(1, number).table_valued("number")
+    return sorted(session.scalars(select(func.nextval(sequence)).select_from(series)))
 
 
 def count_sources(session: Session, story_ids: set[int], titles: Mapping[str, str]) -> None:

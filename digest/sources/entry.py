@@ -37,7 +37,7 @@ _NOBODY = frozenset(
     {"admin", "administrator", "editor", "webmaster", "noreply", "unknown", "null", "none", "author"}
 )
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-_WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
+_WORD = re.compile(r"[^\W_][\w'’\-]*")
 _OPINION = frozenset(
     (
         "opinion|opinions|comment|commentary|editorial|op-ed|column|columns|kommentar|meinung|débats|tribune|"
@@ -70,6 +70,7 @@ class Entry:
     """What one format says of one story, texts as they came (HTML or not), links not yet cleaned.
 
     ``read_by`` names the format, for ``Article.origins``; ``origins`` names exceptions a field.
+    ``base`` is what the links go from, ``markup_base`` those in the texts (default: the story's link).
     """
 
     read_by: str
@@ -84,6 +85,7 @@ class Entry:
     summary: str = ""
     body: str = ""
     base: str = ""
+    markup_base: str = ""
     language: str = ""
     kind: ArticleKind | None = None
     label: str = ""
@@ -102,10 +104,11 @@ def article_from(entry: Entry, *, source: str, now: datetime) -> Article | None:
     """The article that ``entry`` tells, cleaned; None when it has neither a title nor a text."""
     link = link_url(entry.link, entry.base)
     base = link or entry.base
-    body = clean_html(entry.body, base) if entry.body else ""
+    markup_base = entry.markup_base or base
+    body = clean_html(entry.body, markup_base) if entry.body else ""
     summary = _summary(entry.summary)
     if not body and len(entry.summary) > _SUMMARY_IS_TEXT:
-        body = clean_html(entry.summary, base)
+        body = clean_html(entry.summary, markup_base)
     title = plain_text_line(entry.title)
     if not title:
         title = _first_words(summary or text_of(body))
@@ -158,7 +161,7 @@ def article_from(entry: Entry, *, source: str, now: datetime) -> Article | None:
 
 def count_words(text: str) -> int:
     """Words; in Chinese and Japanese, which have no spaces, characters."""
-    cjk = len(_CJK.findall(text))
+    cjk = 0 if text.isascii() else len(_CJK.findall(text))
     return cjk + (len(_WORD.findall(_CJK.sub(" ", text))) if cjk else len(_WORD.findall(text)))
 
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 _SAMPLE = 800  # code points
 _FEWEST_LETTERS = 12
 _WORD = re.compile(r"[^\W\d_]+")
+_NO_LETTERS = {code: " " for code in range(128) if not chr(code).isalpha()}
 _TAG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _SCRIPTS = {
     "GREEK": "el",
@@ -115,16 +116,16 @@ def _script(ch: str) -> str:
 
 
 def _by_words(sample: str) -> str:
-    words = _WORD.findall(unicodedata.normalize("NFC", sample).lower())
+    if sample.isascii():
+        words = sample.lower().translate(_NO_LETTERS).split()
+    else:
+        words = _WORD.findall(unicodedata.normalize("NFC", sample).lower())
     if not words:
         return ""
-    scores = dict.fromkeys(_COMMON, 0.0)
     table = _table()
-    for word in words:
-        for language in table.get(word, ()):
-            scores[language] += 1 / len(words)
-    (best, score), (_, second) = sorted(scores.items(), key=lambda item: -item[1])[:2]
-    return best if score >= 0.12 and score - second >= 0.03 else ""
+    scores = Counter(language for word in words if word in table for language in table[word])
+    (best, score), (_, second) = [*scores.most_common(2), ("", 0), ("", 0)][:2]
+    return best if score >= 0.12 * len(words) and score - second >= 0.03 * len(words) else ""
 
 
 @lru_cache(maxsize=1)

@@ -44,7 +44,6 @@ _BREAKS = re.compile(
     r"</?(p|div|br|li|ul|ol|h[1-6]|blockquote|tr|table|hr|section|article|dd|dt|pre|figure)\b[^<>]*>", re.I
 )
 _ANY_TAG = re.compile(r"</?[a-zA-Z!][^<>]*>")
-_SPACES = re.compile(r"[^\S\n]+")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\u200b\u2060\u00ad\ufffe\uffff]")
 _LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029\x85]")
 _LONE = re.compile(r"[\ud800-\udfff]")
@@ -91,7 +90,7 @@ def text_of(markup: str) -> str:
         markup = _ANY_TAG.sub("", _BREAKS.sub("\n", markup))
     if "&" in markup:
         markup = plain_characters(html.unescape(markup))
-    lines = (_SPACES.sub(" ", line).strip() for line in markup.split("\n"))
+    lines = (" ".join(line.split()) for line in markup.split("\n"))
     return "\n".join(line for line in lines if line)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from digest.models import ArticleRevisionRow, ArticleRow, LedgerEntryRow, LedgerState
@@ -75,18 +75,18 @@ class Store:
         if not batch:
             return []
         source = batch[0].source
-        by_url = _rows(session, ArticleRow.identity_url, list(unique))
+        by_url = _rows(session, _BY_URL, list(unique))
         rows_by_url = {row.identity_url: row for row in by_url}
         taken = {row.id for row in by_url}
         guids = Counter(article.guid for article in batch if article.guid)
         lost = [article for article in batch if article.identity_url not in rows_by_url]
         by_guid = {
             row.guid: row
-            for row in _rows(session, ArticleRow.guid, [a.guid for a in lost if guids[a.guid] == 1], source)
+            for row in _rows(session, _BY_GUID, [a.guid for a in lost if guids[a.guid] == 1], source=source)
         }
         by_title = {
             row.title_key: row
-            for row in _rows(session, ArticleRow.title_key, [title_key(a.title) for a in lost], source)
+            for row in _rows(session, _BY_TITLE, [title_key(a.title) for a in lost], source=source)
         }
         found: list[Incoming] = []
         for article in batch:
@@ -132,34 +132,40 @@ def _likeness(article: Article) -> str:
     return likeness_key(article.title, text_of(article.body[:_OPENING]) or article.summary)
 
 
-def _rows(session: Session, column: Any, values: Sequence[str], source: str = "") -> list[Row[Any]]:
+_stored = ArticleRow.__table__.c
+_COLUMNS = (
+    _stored.id,
+    _stored.story_id,
+    _stored.revision,
+    _stored.identity_url,
+    _stored.link_url,
+    _stored.guid,
+    _stored.title,
+    _stored.title_key,
+    _stored.summary,
+    _stored.text_digest,
+    _stored.published_at,
+    _stored.date_is_guess,
+    _stored.last_seen_at,
+    _stored.updated_at,
+    _stored.categories,
+    _stored.picture_url,
+    _stored.sticky,
+    _stored.front_page_rank,
+    _stored.origins,
+)
+_ASKED: Any = bindparam("values", expanding=True)
+_BY_URL = select(*_COLUMNS).where(_stored.identity_url.in_(_ASKED)).order_by(_stored.id)
+_OF_SOURCE = select(*_COLUMNS).where(_stored.source == bindparam("source")).order_by(_stored.id)
+_BY_GUID = _OF_SOURCE.where(_stored.guid.in_(_ASKED))
+_BY_TITLE = _OF_SOURCE.where(_stored.title_key.in_(_ASKED))
+
+
+def _rows(session: Session, query: Any, values: Sequence[str], **given: str) -> list[Row[Any]]:
     wanted = [value for value in dict.fromkeys(values) if value]
     found: list[Row[Any]] = []
     for at in range(0, len(wanted), _AT_ONCE):
-        query = select(
-            ArticleRow.id,
-            ArticleRow.story_id,
-            ArticleRow.revision,
-            ArticleRow.identity_url,
-            ArticleRow.link_url,
-            ArticleRow.guid,
-            ArticleRow.title,
-            ArticleRow.title_key,
-            ArticleRow.summary,
-            ArticleRow.text_digest,
-            ArticleRow.published_at,
-            ArticleRow.date_is_guess,
-            ArticleRow.last_seen_at,
-            ArticleRow.updated_at,
-            ArticleRow.categories,
-            ArticleRow.picture_url,
-            ArticleRow.sticky,
-            ArticleRow.front_page_rank,
-            ArticleRow.origins,
-        ).where(column.in_(wanted[at : at + _AT_ONCE]))
-        if source:
-            query = query.where(ArticleRow.source == source)
-        found.extend(session.execute(query.order_by(ArticleRow.id)))
+        found.extend(session.execute(query, {"values": wanted[at : at + _AT_ONCE], **given}))
     return found
 
 
