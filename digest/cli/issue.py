@@ -118,8 +118,7 @@ def explain(
         found = explain_edition(state.app.readers, state.settings, issue, now=state.clock.now())
     else:
         found = explain_issue(state.app.readers, state.settings, _id(state, issue))
-    payload = [one.as_json() for one in found] if json else None
-    state.emit(json, payload, lambda out: print_verdicts(out, found, limit=limit))
+    state.emit(json, (one.as_json() for one in found), lambda out: print_verdicts(out, found, limit=limit))
 
 
 @app.command()

@@ -42,11 +42,31 @@ def console(*, stderr: bool = False, no_color: bool = False, quiet: bool = False
 
 
 def print_json(payload: Any) -> None:
-    """One JSON document on stdout, flushed, so that a program that waits for it gets it."""
+    """One JSON document on stdout, flushed, so that a program that waits for it gets it.
+
+    An iterator becomes an array that is written as it comes, one object a line: tens of thousands fit.
+    """
     import json
 
-    sys.stdout.write(json.dumps(payload, ensure_ascii=False, default=_plain, indent=2) + "\n")
+    if isinstance(payload, Iterator):
+        between = "[\n"
+        for one in payload:
+            sys.stdout.write(between + _escaped(json.dumps(one, ensure_ascii=False, default=_plain)))
+            between = ",\n"
+        sys.stdout.write("[]\n" if between == "[\n" else "\n]\n")
+    else:
+        text = json.dumps(payload, ensure_ascii=False, default=_plain, indent=2)
+        sys.stdout.write(_escaped(text) + "\n")
     sys.stdout.flush()
+
+
+_STEERING = re.compile("[\x7f-\x9f\u202d\u202e\ud800-\udfff]")
+
+
+def _escaped(text: str) -> str:
+    """JSON that steers no terminal either: such characters stand in strings only, and are written as
+    escapes, so that programs read the same; half a surrogate pair, which no encoding takes, likewise."""
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _plain(value: Any) -> Any:

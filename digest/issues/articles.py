@@ -188,13 +188,10 @@ def _as_candidate(row: ArticleRow, decided: Standing) -> Candidate:
     return Candidate(
         id=row.id,
         story_id=row.story_id,
-        revision=row.revision,
         title=row.title,
         url=row.link_url,
-        identity_url=row.identity_url,
         source=row.source,
         published_at=row.published_at,
-        first_seen_at=row.first_seen_at,
         categories=tuple(row.categories),
         section=decided.section or "",
     )

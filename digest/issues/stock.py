@@ -31,6 +31,7 @@ _KINDS: tuple[type[ArticleRow | LedgerEntryRow | EditorialDecisionRow], ...] = (
     LedgerEntryRow,
     EditorialDecisionRow,
 )
+_KIND = {kind.value: kind for kind in ArticleKind}
 _FINISHED = (IssueStatus.SENT, IssueStatus.CANCELLED)
 
 
@@ -82,26 +83,19 @@ def load_candidates(
         select(
             ArticleRow.id,
             ArticleRow.story_id,
-            ArticleRow.revision,
             ArticleRow.title,
             ArticleRow.link_url,
-            ArticleRow.identity_url,
             ArticleRow.source,
             plain(ArticleRow.published_at),
-            plain(ArticleRow.first_seen_at),
             plain(ArticleRow.categories),
-            ArticleRow.kind,
+            type_coerce(ArticleRow.kind, String),
             ArticleRow.label,
-            ArticleRow.access,
-            ArticleRow.language,
-            ArticleRow.word_count,
             ArticleRow.sticky,
             ArticleRow.front_page_rank,
             plain(ArticleRow.not_before),
             plain(ArticleRow.expires_at),
             StoryRow.sources,
             StoryRow.representative_id,
-            LedgerEntryRow.state,
             LedgerEntryRow.issue_id,
         )
         .join(StoryRow, StoryRow.id == ArticleRow.story_id)
@@ -122,6 +116,7 @@ def load_candidates(
         .order_by(ArticleRow.id),
         execution_options={"yield_per": PAGE},
     )
+    decode = json.JSONDecoder().raw_decode
     decoded: dict[str, tuple[str, ...]] = {}
     nothing = Standing()
     candidates = []
@@ -129,33 +124,26 @@ def load_candidates(
         (
             article,
             story,
-            revision,
             title,
             url,
-            identity,
             source,
             published,
-            seen,
             texts,
             kind,
             label,
-            access,
-            language,
-            words,
             sticky,
             rank,
             not_before,
             expires,
             sources,
             representative,
-            state,
             issue,
         ) = row
         if raw:
             names = decoded.get(texts)
             if names is None:
-                names = decoded[texts] = tuple(json.loads(texts))
-            published, seen = _utc(published), _utc(seen)
+                names = decoded[texts] = tuple(decode(texts)[0])
+            published = _utc(published)
             not_before = not_before and _utc(not_before)
             expires = expires and _utc(expires)
         else:
@@ -165,19 +153,13 @@ def load_candidates(
             Candidate(
                 id=article,
                 story_id=story,
-                revision=revision,
                 title=title,
                 url=url,
-                identity_url=identity,
                 source=source,
                 published_at=published,
-                first_seen_at=seen,
                 categories=names,
-                kind=kind,
+                kind=_KIND[kind],
                 label=decision.label if decision.label is not None else label,
-                access=access,
-                language=language,
-                word_count=words,
                 sticky=sticky,
                 front_page_rank=rank,
                 not_before=not_before,
@@ -185,7 +167,7 @@ def load_candidates(
                 sources=sources,
                 representative=representative is None or representative == article,
                 linked=links.get(story, ()),
-                printed=state is not None,
+                printed=issue is not None,
                 printed_issue=issue,
                 pin_slot=decision.pin_slot,
                 pin_order=decision.pin_order,
@@ -200,7 +182,7 @@ def load_candidates(
 
 
 def _utc(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    return datetime.fromisoformat(text + "+00:00")
 
 
 def _links(session: Session, since: datetime) -> dict[int, tuple[int, ...]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence, Set
-from datetime import datetime
 
 from digest.picking.folding import fold
 from digest.picking.greedy import Chosen, choose
@@ -20,7 +19,6 @@ def pick_dont_miss(
     left: Sequence[Judged],
     rules: Rules,
     *,
-    now: datetime,
     printed: Set[str],
     on_page: Set[int],
     held: Sequence[Item],
@@ -32,7 +30,8 @@ def pick_dont_miss(
     most ``ranking.per_source`` of a source and two of a section (where there is more than one to
     choose from); nothing that tells or resembles a story ``on_page``. The half-life is its own.
     """
-    scale = Scale(rules.ranking, rules.dont_miss.half_life, section_weights(rules), rules.source_weights, now)
+    scale = Scale(rules.ranking, rules.dont_miss.half_life, section_weights(rules), rules.source_weights)
+    longest = rules.dont_miss.max_age.total_seconds()
     room = rules.dont_miss.count - len(held)
     excluded = {fold(word) for word in rules.dont_miss.exclude}
     names = {section.key: fold(section.name) for section in (*rules.sections, *rules.others)}
@@ -46,7 +45,7 @@ def pick_dont_miss(
     for one in left:
         if one.candidate.pin_slot == "dont-miss":
             continue
-        reason = _barrier(one, rules, now, on_page, excluded, names)
+        reason = _barrier(one, longest, on_page, excluded, names)
         if not reason:
             pool.append(one)
         elif not one.reason:
@@ -91,8 +90,8 @@ def pick_dont_miss(
             group=_group,
             take=take,
             counts=Counter(groups),
-            bound=lambda one: scale.worth(one.candidate, one.section),
-            weighed=lambda one: Judged(one.candidate, one.section, scale),
+            bound=lambda one: scale.freshness(one.age) * one.merit,
+            weighed=lambda one: Judged(one.candidate, one.section, scale, one.age),
         )
     places = {item.position for item in held}
     position = 0
@@ -109,14 +108,13 @@ def pick_dont_miss(
 
 def _barrier(
     one: Judged,
-    rules: Rules,
-    now: datetime,
+    longest: float,
     on_page: Set[int],
     excluded: Set[str],
     names: dict[str, str],
 ) -> str:
     candidate = one.candidate
-    if too_old(one, rules.dont_miss.max_age, now):
+    if too_old(one, longest):
         return "too old, also for Don't Miss"
     if one.sponsored:
         return "sponsored: never in Don't Miss unless pinned"

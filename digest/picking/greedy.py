@@ -54,6 +54,8 @@ def choose(
     """
     counts = Counter() if counts is None else counts
     picked: list[Judged] = []
+    if room < 1:
+        return picked
     worth = bound or (lambda one: one.worth)
     heap = [(-worth(one), one.candidate.published_at, one.candidate.id, one) for one in pool]
     heapq.heapify(heap)

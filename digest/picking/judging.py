@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from digest.picking.folding import words_of
 from digest.picking.matching import Matcher
@@ -23,24 +23,27 @@ class Judged:
     candidate: Candidate
     section: str
     scale: Scale
+    age: float  # seconds since it was published; less than 0 in the future
     reason: str = ""
     slot: Slot | None = None
     place: str = ""  # key of the section under which it is printed
     position: int = 0
     duplicate_of: int | None = None
     barred: bool = False  # out for good: nothing further is considered
+    merit: float = field(init=False)  # the score but for the age
     score: float = field(init=False)
     _factors: dict[str, float] | None = field(default=None, repr=False)
     _words: frozenset[str] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        self.score = self.scale.worth(self.candidate, self.section)
+        self.merit = self.scale.merit(self.candidate, self.section)
+        self.score = self.scale.freshness(self.age) * self.merit
 
     @property
     def factors(self) -> dict[str, float]:
         """The factors of the score, by name."""
         if self._factors is None:
-            self._factors = self.scale.factors(self.candidate, self.section)
+            self._factors = self.scale.factors(self.candidate, self.section, self.age)
         return self._factors
 
     @property
@@ -92,11 +95,13 @@ class Judged:
 
 def judge(candidates: Iterable[Candidate], rules: Rules, matcher: Matcher, *, now: datetime) -> list[Judged]:
     """Section, factors and score of every candidate, and who is out for good, and why."""
-    scale = Scale(rules.ranking, rules.ranking.half_life, section_weights(rules), rules.source_weights, now)
+    scale = Scale(rules.ranking, rules.ranking.half_life, section_weights(rules), rules.source_weights)
     tolerance = now + rules.ranking.embargo_tolerance
+    section_of = matcher.section_of
     judged = []
     for candidate in candidates:
-        one = Judged(candidate, matcher.section_of(candidate) or rules.everything, scale)
+        age = (now - candidate.published_at).total_seconds()
+        one = Judged(candidate, section_of(candidate) or rules.everything, scale, age)
         barrier = _barrier(candidate, now, tolerance)
         if barrier:
             one.bar(barrier)
@@ -110,9 +115,9 @@ def section_weights(rules: Rules) -> dict[str, float]:
     return {section.key: section.weight for section in (*rules.sections, *rules.others)}
 
 
-def too_old(one: Judged, window: timedelta, now: datetime) -> bool:
-    """Whether the story is older than ``window``; a pinned one never is."""
-    return now - one.candidate.published_at > window and not one.candidate.pin_slot
+def too_old(one: Judged, window: float) -> bool:
+    """Whether the story is older than ``window`` seconds; a pinned one never is."""
+    return one.age > window and not one.candidate.pin_slot
 
 
 def _barrier(candidate: Candidate, now: datetime, tolerance: datetime) -> str:

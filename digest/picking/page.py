@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from digest.picking.dont_miss import pick_dont_miss
@@ -52,7 +52,7 @@ def pick_page(
     """
     matcher = Matcher((*rules.sections, *rules.others), source_sections=rules.source_sections)
     judged = judge(candidates, rules, matcher, now=now)
-    desk = _Desk(rules, judged, held, now=now, window=window)
+    desk = _Desk(rules, judged, held, window=window)
     desk.fill()
     return Page(tuple(desk.picks()), tuple(judged), tuple(desk.printed), matcher.warnings)
 
@@ -66,15 +66,13 @@ class _Desk:
         judged: list[Judged],
         held: Sequence[Item],
         *,
-        now: datetime,
         window: timedelta,
     ) -> None:
         self.printed: list[str] = []
         self._rules = rules
         self._judged = judged
         self._held = [item for item in held if item.kind is ItemKind.STORY]
-        self._now = now
-        self._window = window
+        self._window = window.total_seconds()
         self._too_old = f"older than {_span(window)}"
         self._keys = [section.key for section in rules.sections]
         self._chosen = Chosen()
@@ -101,7 +99,6 @@ class _Desk:
         pick_dont_miss(
             [one for one in self._judged if one.is_out and not one.barred],
             self._rules,
-            now=self._now,
             printed=frozenset(self.printed),
             on_page=frozenset(self._printed_as),
             held=[item for item in self._held if item.slot is Slot.DONT_MISS],
@@ -117,7 +114,7 @@ class _Desk:
         also = self._also()
         return [
             Pick(
-                candidate=replace(one.candidate, also=also.get(one.candidate.id, one.candidate.also)),
+                candidate=one.candidate._replace(also=also.get(one.candidate.id, one.candidate.also)),
                 slot=one.slot or Slot.SECTION,
                 section=one.place,
                 position=one.position,
@@ -154,7 +151,7 @@ class _Desk:
             one.reason = f"of section {one.section}, which this edition does not print"
         else:
             one.reason = "no section"
-        if one.place and too_old(one, self._window, self._now):
+        if one.place and too_old(one, self._window):
             one.reason = self._too_old
             one.place = ""
         return bool(one.place)

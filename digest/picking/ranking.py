@@ -8,70 +8,56 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from math import log, prod
 
 from digest.settings.model import Ranking
 from digest.values import Candidate
 
 
-def factors_of(
-    candidate: Candidate,
-    ranking: Ranking,
-    *,
-    half_life: timedelta,
-    section_weight: float,
-    source_weight: float,
-    now: datetime,
-) -> dict[str, float]:
-    """The factors by name, in the order in which they are multiplied; every one of them, also 1.0."""
-    age = max(0.0, (now - candidate.published_at).total_seconds())
-    rank = candidate.front_page_rank
-    return {
-        "age": 0.5 ** (age / half_life.total_seconds()),
-        "sources": 1.0 + ranking.cluster * log(candidate.sources) if candidate.sources > 1 else 1.0,
-        "section": section_weight,
-        "source": source_weight,
-        "prominence": 1.0 + ranking.prominence / max(rank, 1) if rank is not None else 1.0,
-        "sticky": ranking.sticky if candidate.sticky else 1.0,
-    }
-
-
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """What candidates are weighed with, prepared once for tens of thousands of them."""
+    """What candidates are weighed with, prepared once for tens of thousands of them.
+
+    A worth is a freshness times a merit; what is weighed on two scales that differ only in their
+    half-lives has the same merit on both.
+    """
 
     ranking: Ranking
     half_life: timedelta
     section_weights: Mapping[str, float]
     source_weights: Mapping[str, float]
-    now: datetime
 
-    def factors(self, candidate: Candidate, section: str) -> dict[str, float]:
-        """The factors by name; see :func:`factors_of`."""
-        return factors_of(
-            candidate,
-            self.ranking,
-            half_life=self.half_life,
-            section_weight=self.section_weights.get(section, 1.0),
-            source_weight=self.source_weights.get(candidate.source, 1.0),
-            now=self.now,
-        )
+    def factors(self, candidate: Candidate, section: str, age: float) -> dict[str, float]:
+        """The factors by name, every one of them, also 1.0; ``age`` in seconds."""
+        ranking, rank = self.ranking, candidate.front_page_rank
+        return {
+            "age": self.freshness(age),
+            "sources": 1.0 + ranking.cluster * log(candidate.sources) if candidate.sources > 1 else 1.0,
+            "section": self.section_weights.get(section, 1.0),
+            "source": self.source_weights.get(candidate.source, 1.0),
+            "prominence": 1.0 + ranking.prominence / max(rank, 1) if rank is not None else 1.0,
+            "sticky": ranking.sticky if candidate.sticky else 1.0,
+        }
 
-    def worth(self, candidate: Candidate, section: str) -> float:
-        """The product of the factors, bit for bit, without making them."""
-        age = (self.now - candidate.published_at).total_seconds()
-        worth: float = 0.5 ** (max(0.0, age) / self.half_life.total_seconds())
+    def freshness(self, age: float) -> float:
+        """What is left of a story's worth after ``age`` seconds; a date in the future counts as now."""
+        left: float = 0.5 ** (age / self.half_life.total_seconds()) if age > 0.0 else 1.0
+        return left
+
+    def merit(self, candidate: Candidate, section: str) -> float:
+        """The product of the factors but for the age, bit for bit, without making them."""
+        merit = self.section_weights.get(section, 1.0)
         if candidate.sources > 1:
-            worth *= 1.0 + self.ranking.cluster * log(candidate.sources)
-        worth *= self.section_weights.get(section, 1.0)
-        worth *= self.source_weights.get(candidate.source, 1.0)
+            merit = (1.0 + self.ranking.cluster * log(candidate.sources)) * merit
+        merit *= self.source_weights.get(candidate.source, 1.0)
         rank = candidate.front_page_rank
         if rank is not None:
-            worth *= 1.0 + self.ranking.prominence / max(rank, 1)
-        return worth * self.ranking.sticky if candidate.sticky else worth
+            merit *= 1.0 + self.ranking.prominence / max(rank, 1)
+        return merit * self.ranking.sticky if candidate.sticky else merit
 
 
-def product(factors: dict[str, float]) -> float:
-    """The score that these factors make."""
-    return prod(factors.values())
+def product(factors: Mapping[str, float]) -> float:
+    """The score that these factors make: the freshness times all the others."""
+    freshness, *others = factors.values()
+    return freshness * prod(others)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from digest.cli.output import console, rows
+from digest.cli.output import console, print_json, rows
 
 
 def test_a_headline_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -16,3 +18,25 @@ def test_a_headline_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> No
     assert "Harbour" in shown
     assert "opens" in shown
     assert not set("\x1b\x07\x9b\r\u202e") & set(shown)
+
+
+TITLE = "Harbour\x1b[2J\x7f\x9b31m \u202eopens\u202d \ud83d\n"
+
+
+def test_json_steers_no_terminal_and_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"title": TITLE, "list": [TITLE]})
+    shown = capsys.readouterr().out
+    assert not set("\x1b\x7f\x9b\u202e\u202d\ud83d") & set(shown)
+    assert json.loads(shown) == {"title": TITLE, "list": [TITLE]}
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_a_long_list_is_written_as_it_comes_one_object_a_line(
+    capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    things = [{"title": TITLE, "number": n} for n in range(number)]
+    print_json(iter(things))
+    shown = capsys.readouterr().out
+    assert json.loads(shown) == things
+    assert len(shown.splitlines()) == (number + 2 if number else 1)
+    assert not set("\x1b\x7f\x9b\u202e\u202d\ud83d") & set(shown)

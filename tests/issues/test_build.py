@@ -100,6 +100,14 @@ def test_the_draft_has_all_that_rendering_needs(newsroom: Newsroom) -> None:
     assert [heading.key for heading in draft.sections] == ["world"]
 
 
+def test_the_lead_is_the_best_story_with_or_without_a_picture(newsroom: Newsroom) -> None:
+    newsroom.some(1, at=NOW - 5 * HOUR, picture_url="https://lagoon.example/p.jpg")
+    newest = newsroom.some(1, at=NOW - HOUR)[0]
+    view = build_issue(newsroom.sessions, newsroom.settings, "daily", now=NOW)
+    assert view.lead is not None
+    assert (view.lead.article_id, view.lead.picture) == (newest, None)
+
+
 def test_a_newsletter_without_sections_prints_everything_as_one(newsroom: Newsroom) -> None:
     settings = newsroom.configure(
         NEWSLETTER.split("[[sections]]")[0] + "[editions.daily]\nmin_articles = 1\n"
