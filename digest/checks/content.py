@@ -11,6 +11,7 @@ from digest.checks.findings import Finding, IssueUnderCheck, Level
 from digest.values import ItemKind
 
 _LEFT_OVER = re.compile(r"slot\.invalid|\{\{|\{%|\}\}|z[0-9a-f]{12}z[mbe][0-9a-f]{3}z|%7B%7B", re.IGNORECASE)
+_PLACE = re.compile(r"([\w-]+/[\w.-]+\.j2(?::\d+)?): ")
 _SHOUTED = re.compile(r"[A-ZÀ-Þ]{2,}")
 SUBJECT_LONGEST = 120  # code points; phones show 30 to 40, desktops 70
 SUBJECT_SHOWN = 70
@@ -184,7 +185,17 @@ def text_part(issue: IssueUnderCheck) -> Iterator[Finding]:
 def degraded(issue: IssueUnderCheck) -> Iterator[Finding]:
     """What rendering had to leave out or make smaller."""
     for note in issue.rendered.notes:
-        yield Finding("degraded", Level.WARNING, note, "")
+        place = _PLACE.match(note)
+        where = place[1] if place else _item_named(issue, note)
+        yield Finding("degraded", Level.WARNING, note[place.end() :] if place else note, where)
+
+
+def _item_named(issue: IssueUnderCheck, note: str) -> str:
+    for item in issue.draft.items:
+        headline = " ".join(item.headline.split())
+        if headline and f" of {headline[:60]!r} left out" in note:
+            return f"item {item.id}"
+    return ""
 
 
 def empty(issue: IssueUnderCheck) -> Iterator[Finding]:

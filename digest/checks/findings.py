@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -88,8 +89,17 @@ class IssueUnderCheck:
         return ""
 
     def item_at(self, url: str) -> str:
-        """``item 7`` for the address of an item or its picture, or empty."""
+        """``item 7`` for the address of an item or its picture, or empty.
+
+        ``[links] append`` adds parameters to what is printed: they do not count where nothing else fits.
+        """
+        if not url:
+            return ""
+        bare = re.split(r"[?#]", url, maxsplit=1)[0]
+        near = ""
         for item in self.draft.items:
-            if url and (item.url == url or (item.picture and item.picture.url == url)):
+            if item.url == url or (item.picture and item.picture.url == url):
                 return f"item {item.id}"
-        return ""
+            if not near and item.url and re.split(r"[?#]", item.url, maxsplit=1)[0] == bare:
+                near = f"item {item.id}"
+        return near

@@ -40,7 +40,10 @@ def alt_texts(issue: IssueUnderCheck) -> Iterator[Finding]:
     for anchor in issue.page.anchors:
         if re.fullmatch(r"\S+\.(jpe?g|png|gif|webp)", anchor.words.strip(), re.IGNORECASE):
             yield Finding(
-                "alt", Level.WARNING, f"{anchor.words.strip()[:60]!r} is a file name, not an alt text", ""
+                "alt",
+                Level.WARNING,
+                f"{anchor.words.strip()[:60]!r} is a file name, not an alt text",
+                issue.item_at(anchor.href) or issue.place(anchor.href),
             )
 
 

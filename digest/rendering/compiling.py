@@ -11,7 +11,8 @@ from functools import lru_cache
 from typing import Any
 
 from digest.errors import RenderError
-from digest.rendering.guards import guard
+from digest.rendering.guards import GuardedMjml, MjmlFault, guard, offset_of_tag, tags_before
+from digest.rendering.places import Locate, nowhere
 
 _STYLE = re.compile(r"<style(?![^>]*\bmedia=)(?=[\s>])", re.IGNORECASE)
 _CONDITIONAL = re.compile(r"(<!--\[if [^\]]*\]>(?!<!-->).*?<!\[endif\]-->)", re.DOTALL)
@@ -32,21 +33,36 @@ class CompiledHtml:
     notes: tuple[str, ...]
 
 
-def compile_mjml(mjml: str, template: str) -> CompiledHtml:
-    """MJML as HTML with all CSS where mail clients read it. Raises ``RenderError``."""
-    from mjml import mjml2html
+def compile_mjml(mjml: str, template: str, *, locate: Locate = nowhere) -> CompiledHtml:
+    """MJML as HTML with all CSS where mail clients read it.
 
-    guarded = guard(mjml, template)
+    Raises ``RenderError`` that names template and line, as far as ``locate`` tells them.
+    """
     try:
-        # The defaults would link Google's fonts and a third party's icons.
-        html = mjml2html(guarded.mjml, fonts={}, social_icon_origin="")
-    except ValueError as error:
-        raise RenderError(
-            _explain(str(error), guarded.mjml), template=template, remedy="every element must be closed"
-        ) from error
+        guarded = guard(mjml)
+        html = _mjml_html(mjml, guarded)
+    except MjmlFault as fault:
+        where, line = locate(fault.offset) or (template, 0)
+        raise RenderError(str(fault), template=where, line=line) from fault
+    notes = [_told(note.message, locate(note.offset) or (template, 0)) for note in guarded.notes]
     html = html.replace("<!doctype html>", "<!DOCTYPE html>", 1)  # premailer loses it in small letters
     html = _REFERENCE.sub(lambda found: chr(int(found[1], 16)), html)
-    return CompiledHtml(inline_css(html, guarded.inline_css), guarded.notes)
+    return CompiledHtml(inline_css(html, guarded.inline_css), tuple(notes))
+
+
+def _mjml_html(mjml: str, guarded: GuardedMjml) -> str:
+    from mjml import mjml2html
+
+    try:
+        # The defaults would link Google's fonts and a third party's icons.
+        return str(mjml2html(guarded.mjml, fonts={}, social_icon_origin=""))
+    except ValueError as error:
+        raise _fault(str(error), mjml, guarded.mjml) from error
+
+
+def _told(message: str, place: tuple[str, int]) -> str:
+    template, line = place
+    return f"{template}:{line}: {message}" if line else f"{template}: {message}"
 
 
 def inline_css(html: str, author_css: str) -> str:
@@ -108,12 +124,15 @@ def _ignore_styles(html: str) -> str:
     )
 
 
-def _explain(error: str, mjml: str) -> str:
-    """mrml's error with the place shown, since a byte offset helps nobody."""
+def _fault(error: str, mjml: str, guarded: str) -> MjmlFault:
+    """mrml's error with the place shown, since an offset in bytes helps nobody."""
     found = _OFFSET.search(error)
     if not found:
-        return f"MJML: {error}"
-    around = mjml.encode()[max(0, int(found[1]) - 40) : int(found[2] or found[1]) + 40].decode(
-        "utf-8", "ignore"
-    )
-    return f"MJML: {error}, near {' '.join(around.split())!r}"
+        return MjmlFault(f"MJML: {error}", -1)
+    written = guarded.encode()
+    start, end = int(found[1]), int(found[2] or found[1])
+    around = written[max(0, start - 40) : end + 40].decode("utf-8", "ignore")
+    before = written[:start].decode("utf-8", "ignore")
+    # Guarding changes lengths, never the number of tags.
+    offset = offset_of_tag(mjml, tags_before(guarded, len(before)))
+    return MjmlFault(f"MJML: {error}, near {' '.join(around.split())!r}", offset)

@@ -72,6 +72,24 @@ class Templates:
             where, line = _place(error, name)
             raise RenderError(_sentence(error), template=where, line=line) from error
 
+    def place_in(
+        self, name: str, context: Mapping[str, Any], output: str, offset: int
+    ) -> tuple[str, int] | None:
+        """Template and line that wrote a place of what ``render`` gave with the same context, or None."""
+        from jinja2 import TemplateError
+
+        from digest.rendering.limits import Budget, TooCostly, spending
+        from digest.rendering.places import place_in
+
+        if offset < 0:
+            return None
+        try:
+            with spending(Budget()):
+                marked = _environment(self._folders, marked=True).get_template(name).render(context)
+        except (TemplateError, TooCostly):
+            return None  # the marks cost something, too
+        return place_in(marked, output, offset)
+
     def source(self, name: str) -> str:
         """The text of a template file, or empty."""
         for folder in self._folders:
@@ -139,13 +157,15 @@ def contract_of(source: str) -> int | None:
 
 
 @lru_cache(maxsize=16)
-def _environment(folders: tuple[Path, ...]) -> Environment:
+def _environment(folders: tuple[Path, ...], *, marked: bool = False) -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     from digest.rendering.limits import LimitedEnvironment
+    from digest.rendering.places import MarkedEnvironment
 
     # What ships is our own code; where a newsletter has templates of its own, all run in the sandbox.
-    kind = Environment if folders == (templates_dir(),) else LimitedEnvironment
+    sandboxed = MarkedEnvironment if marked else LimitedEnvironment
+    kind = Environment if folders == (templates_dir(),) and not marked else sandboxed
     return kind(
         loader=FileSystemLoader([str(folder) for folder in folders]),
         autoescape=_escapes,

@@ -8,21 +8,30 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 
-from digest.errors import RenderError
 from digest.rendering.simple_styles import SimpleSheet, simple_sheet
 
 MAX_DEPTH = 200  # lxml cuts silently near 256; 16,000 levels end the process
 
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _TAG = re.compile(r"""<(/?)([a-zA-Z][\w:-]*)((?:[^<>"']|"[^"]*"|'[^']*')*?)(/?)>""")
+_STRAY = re.compile(r"<!--.*?-->|<", re.DOTALL)
+_ATTRIBUTES = re.compile(r"""(?:\s+[A-Za-z_:][\w:.\-]*(?:\s*=\s*(?:"[^"]*"|'[^']*'))?)*\s*""")
 _UNSAFE = re.compile(r"[^\x20-\x7e]|\\")
 _INLINE_STYLE = re.compile(
     r"<mj-style\b[^>]*\binline\s*=\s*(?:\"inline\"|'inline')[^>]*>(.*?)</mj-style\s*>",
     re.DOTALL | re.IGNORECASE,
 )
 _STYLE = re.compile(r"(<(mj-style|style)\b[^>]*>)(.*?)(</\2\s*>)", re.DOTALL | re.IGNORECASE)
+_ESCAPED_LESS_THAN = "\\3c "  # "<" ends mrml's reading inside a style; CSS can say it so
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+_ELEMENTS = frozenset(
+    "mj-accordion mj-accordion-element mj-accordion-text mj-accordion-title mj-all mj-attributes mj-body "
+    "mj-breakpoint mj-button mj-carousel mj-carousel-image mj-class mj-column mj-divider mj-group mj-head "
+    "mj-hero mj-image mj-navbar mj-navbar-link mj-preview mj-raw mj-section mj-social mj-social-element "
+    "mj-spacer mj-style mj-table mj-text mj-title mj-wrapper".split()
+)
 _REFUSED = {
     "mj-include": "use {% include %}",
     "mj-font": "mail has no web fonts; use [theme] headline_font and text_font",
@@ -35,23 +44,76 @@ _REFUSED = {
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Something that a guard had to mend; ``offset`` is where it stands in the MJML (characters)."""
+
+    message: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class GuardedMjml:
     """MJML that mjml-python renders as it was meant, and what of the author's CSS premailer must inline."""
 
     mjml: str
     inline_css: str
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
-def guard(mjml: str, template: str) -> GuardedMjml:
-    """Make MJML safe for mjml-python. Raises ``RenderError`` for what can only be a template's mistake."""
+class MjmlFault(Exception):  # noqa: N818 - the template's, told as a RenderError
+    """MJML that cannot be rendered; ``offset`` is where (characters), -1 when unknown."""
+
+    def __init__(self, message: str, offset: int) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
+def guard(mjml: str) -> GuardedMjml:
+    """Make MJML safe for mjml-python. Raises ``MjmlFault`` for what can only be a template's mistake."""
     # mrml ignores inline="inline": the CSS would be left in the head (corruption 4).
     inline = [found[1] for found in _INLINE_STYLE.finditer(mjml)]
-    mjml = _INLINE_STYLE.sub("", mjml)
-    mjml = _guard_styles(mjml)
+    given = _blank_inline_styles(mjml)
+    try:
+        return _guarded(_guard_styles(given), inline)
+    except MjmlFault as fault:
+        raise MjmlFault(str(fault), _as_given(given, fault.offset)) from None
+
+
+def offset_of_tag(mjml: str, number: int) -> int:
+    """Where in MJML as it was given its tag of that number stands (comments have none); -1 without one."""
+    given = _blank_inline_styles(mjml)
+    styled = _guard_styles(given)
+    tags = [tag.start() for tag in _TAG.finditer(_without_comments(styled))]
+    return _as_given(given, tags[number]) if 0 <= number < len(tags) else -1
+
+
+def tags_before(mjml: str, offset: int) -> int:
+    """How many tags of guarded MJML begin before an offset."""
+    return sum(tag.start() < offset for tag in _TAG.finditer(_without_comments(mjml)))
+
+
+def _without_comments(mjml: str) -> str:
+    return _COMMENT.sub(lambda found: " " * len(found[0]), mjml)
+
+
+def _blank_inline_styles(mjml: str) -> str:
+    # Blanks keep every other place where it was.
+    return _INLINE_STYLE.sub(lambda found: " " * len(found[0]), mjml)
+
+
+def _as_given(given: str, offset: int) -> int:
+    """An offset after ``_guard_styles`` as one before it."""
+    for style in _STYLE.finditer(given):
+        for at, character in enumerate(style[3], style.start(3)):
+            if character == "<" and at < offset:
+                offset -= len(_ESCAPED_LESS_THAN) - 1
+    return offset
+
+
+def _guarded(mjml: str, inline: list[str]) -> GuardedMjml:
     author_css = "\n".join(inline)
     sheet = simple_sheet(author_css, mjml) if inline else None
-    notes: list[str] = []
+    notes: dict[str, Note] = {}
     pieces: list[str] = []
     known: dict[str, str] = {}  # most tags of an issue are the same few
     at = 0
@@ -67,66 +129,91 @@ def guard(mjml: str, template: str) -> GuardedMjml:
         if skip[0] <= tag.start() < skip[1]:
             continue
         between = mjml[at : tag.start()]
+        if "<" in between:
+            _refuse_stray(between, at)
         is_mj = tag[2].lower() in {"mjml"} or tag[2].lower().startswith("mj-")
-        if previous is not None and not is_mj and not previous[1] and between[:1] in {"\n", "\r"}:
-            # A text node of white space that begins with a newline is dropped: words would join (2).
-            between = " " + between if not between.strip() else between
+        if previous is not None and between and not between.strip(" \t\r\n"):
+            if is_mj or previous[1]:
+                between = "\n"  # blanks that begin otherwise are an error to mrml between its own elements
+            elif between[0] in "\n\r":
+                # A text node of white space that begins with a newline is dropped: words would join (2).
+                between = " " + between
         pieces.append(between)
         guarded = known.get(tag[0])
         if guarded is None:
-            guarded = known[tag[0]] = _guard_tag(tag, template, notes, None if is_mj else sheet)
+            guarded = known[tag[0]] = _guard_tag(tag, notes, None if is_mj else sheet)
         pieces.append(guarded)
         at = tag.end()
         previous = (at, is_mj)
         if tag[1]:
             if not opened or opened[-1][2].lower() != tag[2].lower():
-                raise _unbalanced(opened[-1] if opened else tag, mjml, template)
+                meant = any(one[2].lower() == tag[2].lower() for one in opened)
+                raise _unbalanced(opened[-1] if meant else tag, mjml)
             opened.pop()
         elif not tag[4] and tag[2].lower() not in _VOID:
             opened.append(tag)
             if len(opened) > MAX_DEPTH:
-                raise RenderError(f"more than {MAX_DEPTH} elements stand in each other", template=template)
+                raise MjmlFault(f"more than {MAX_DEPTH} elements stand in each other", tag.start())
     if opened:
-        raise _unbalanced(opened[-1], mjml, template)
+        raise _unbalanced(opened[-1], mjml)
+    _refuse_stray(mjml[at:], at)
     pieces.append(mjml[at:])
-    return GuardedMjml("".join(pieces), "" if sheet else author_css, tuple(dict.fromkeys(notes)))
+    return GuardedMjml("".join(pieces), "" if sheet else author_css, tuple(notes.values()))
 
 
-def _unbalanced(tag: re.Match[str], mjml: str, template: str) -> RenderError:
+def _refuse_stray(between: str, at: int) -> None:
+    # mrml would say "unable to parse next template", without a place.
+    for found in _STRAY.finditer(between):
+        if found[0] == "<":
+            around = " ".join(between[found.start() : found.start() + 60].split())
+            raise MjmlFault(f"a < begins no element, near {around!r}; write &lt;", at + found.start())
+
+
+def _unbalanced(tag: re.Match[str], mjml: str) -> MjmlFault:
     # mrml would say "unexpected end of stream", or a byte offset.
     around = " ".join(mjml[tag.start() : tag.end() + 60].split())
     what = "closes nothing" if tag[1] else "is not closed"
-    return RenderError(f"<{tag[1]}{tag[2]}> {what}, near {around[:90]!r}", template=template)
+    return MjmlFault(f"<{tag[1]}{tag[2]}> {what}, near {around[:90]!r}", tag.start())
 
 
-def _guard_tag(tag: re.Match[str], template: str, notes: list[str], sheet: SimpleSheet | None) -> str:
+def _guard_tag(tag: re.Match[str], notes: dict[str, Note], sheet: SimpleSheet | None) -> str:
     name = tag[2].lower()
     if name in _REFUSED:
-        raise RenderError(f"<{name}> cannot be used: {_REFUSED[name]}", template=template)
+        raise MjmlFault(f"<{name}> cannot be used: {_REFUSED[name]}", tag.start())
+    if name.startswith("mj-") and name not in _ELEMENTS:
+        # mrml leaves out what it does not know, with all that is in it, and says nothing.
+        close = get_close_matches(name, _ELEMENTS, 1)
+        raise MjmlFault(
+            f"there is no <{name}>" + (f"; did you mean <{close[0]}>?" if close else ""), tag.start()
+        )
+    if not _ATTRIBUTES.fullmatch(tag[3]):
+        raise MjmlFault(
+            f'<{name}{" ".join(tag[3].split())[:60]}>: attributes are written name="value"', tag.start()
+        )
     attributes = tag[3]
     if sheet is not None and not tag[1]:
         attributes = sheet.styled(name, attributes)
     # Attribute values go through Rust's debug printing: all but plain ASCII is spoilt (1).
     attributes = _UNSAFE.sub(_reference, attributes)
     if not tag[1]:
-        attributes = _guard_attributes(name, attributes, template, notes)
+        attributes = _guard_attributes(name, attributes, tag.start(), notes)
     if name in _VOID and not tag[1]:
         return f"<{tag[2].lower()}{attributes.rstrip()} />"  # mrml wants XML; <BR> is an error to it
     return f"<{tag[1]}{tag[2]}{attributes}{tag[4]}>"
 
 
-def _guard_attributes(name: str, attributes: str, template: str, notes: list[str]) -> str:
+def _guard_attributes(name: str, attributes: str, at: int, notes: dict[str, Note]) -> str:
     if 'mj-class="' in attributes or "mj-class='" in attributes:
         found = re.search(r"mj-class=[\"']([^\"']*)", attributes)
         if found and len(found[1].split()) > 1:
             # The first class would win, where MJML's own compiler lets the last (3).
-            raise RenderError(f"mj-class={found[1]!r} names more than one class; give one", template=template)
+            raise MjmlFault(f"mj-class={found[1]!r} names more than one class; give one", at)
     if name in {"mj-image", "img"} and not re.search(r"\salt\s*=", attributes):
         # A missing alt stays missing, and screen readers read out the address (5).
-        notes.append(f"{template}: a picture has no alt text")
+        notes.setdefault("alt", Note("a picture has no alt text", at))
         attributes = attributes.rstrip() + ' alt=""'
     if name == "mj-social-element" and not re.search(r"\ssrc\s*=", attributes):
-        raise RenderError("<mj-social-element> needs a src of your own for its icon", template=template)
+        raise MjmlFault("<mj-social-element> needs a src of your own for its icon", at)
     return attributes
 
 
@@ -138,5 +225,4 @@ def _reference(found: re.Match[str]) -> str:
 
 
 def _guard_styles(mjml: str) -> str:
-    # "<" ends mrml's reading inside a style; CSS can say it as an escape.
-    return _STYLE.sub(lambda found: found[1] + found[3].replace("<", "\\3c ") + found[4], mjml)
+    return _STYLE.sub(lambda found: found[1] + found[3].replace("<", _ESCAPED_LESS_THAN) + found[4], mjml)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from digest.errors import RenderError
 from digest.rendering.cleaning import one_line
 from digest.rendering.columns import underline, wrap
 from digest.rendering.compiling import compile_mjml
 from digest.rendering.environment import CONTRACT, Templates
 from digest.rendering.links import LinkAppender, host_of
 from digest.rendering.pictures import PicturePolicy
+from digest.rendering.places import Locate
 from digest.rendering.scripts import direction_of_text, dotted
 from digest.rendering.sizes import TARGET, merged_size
-from digest.rendering.slots import SlotBook
+from digest.rendering.slots import SlotBook, SlotFault
 from digest.rendering.theme import Look, look_of
 from digest.rendering.view import IssueView, ViewMaker, as_lines, shrinkable
 from digest.rendering.words import Words, words_of
@@ -117,9 +120,12 @@ def _html(
 ) -> _Html:
     name = f"{draft.template}/issue.mjml.j2"
     book = SlotBook(seed)
-    mjml = templates.render(name, _context(issue, book, words) | {"look": look, "type": look.type})
-    compiled = compile_mjml(mjml, name)
-    return _Html(book.cut_html(compiled.html, name), book.without_slots(mjml), compiled.notes)
+    context = _context(issue, book, words) | {"look": look, "type": look.type}
+    mjml = templates.render(name, context)
+    locate = partial(templates.place_in, name, context, mjml)
+    compiled = compile_mjml(mjml, name, locate=locate)
+    fragments = _cut(book.cut_html, compiled.html, mjml, name, locate)
+    return _Html(fragments, book.without_slots(mjml), compiled.notes)
 
 
 def _text(
@@ -127,9 +133,28 @@ def _text(
 ) -> tuple[Fragment, ...]:
     name = f"{draft.template}/issue.txt.j2"
     book = SlotBook(seed)
-    text = templates.render(name, _context(issue, book, words) | {"wrap": wrap, "underline": underline})
+    context = _context(issue, book, words) | {"wrap": wrap, "underline": underline}
+    text = templates.render(name, context)
     lines = [line.rstrip() for line in text.strip("\n").split("\n")]
-    return book.cut_text("\n".join(lines) + "\n", name)
+    locate = partial(templates.place_in, name, context, text)
+    return _cut(book.cut_text, "\n".join(lines) + "\n", text, name, locate)
+
+
+def _cut(
+    cut: Callable[[str], tuple[Fragment, ...]], made: str, written: str, template: str, locate: Locate
+) -> tuple[Fragment, ...]:
+    try:
+        return cut(made)
+    except SlotFault as fault:
+        where, line = locate(_same_in(written, made, fault)) or (template, 0)
+        raise RenderError(str(fault), template=where, line=line, remedy=fault.remedy) from fault
+
+
+def _same_in(written: str, made: str, fault: SlotFault) -> int:
+    """Where the word of a fault stands in what the template wrote: the same occurrence, else the first."""
+    found = [match.start() for match in re.finditer(fault.word, written)]
+    number = made.count(fault.word, 0, fault.at)
+    return found[number if len(found) == made.count(fault.word) else 0] if found else -1
 
 
 def _context(issue: IssueView, book: SlotBook, words: Words) -> dict[str, Any]:

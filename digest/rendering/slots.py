@@ -10,7 +10,6 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 
-from digest.errors import RenderError
 from digest.values import Context, Fragment, Literal, Merge
 
 LINKS = ("unsubscribe_url", "preferences_url", "view_url")
@@ -18,6 +17,16 @@ _HOST = "https://slot.invalid/"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _ATTRIBUTE = re.compile(r"([\w:\-]+)\s*=\s*(?:\"([^\"]*)|'([^']*))$")
 _URL_ATTRIBUTES = {"href", "src", "action", "background", "cite", "longdesc", "poster"}
+
+
+class SlotFault(Exception):  # noqa: N818 - the template's, told as a RenderError
+    """A slot stands where it cannot; ``word`` is what stands there, ``at`` where in the text that is cut."""
+
+    def __init__(self, message: str, word: str, at: int, remedy: str = "") -> None:
+        super().__init__(message)
+        self.word = word
+        self.at = at
+        self.remedy = remedy
 
 
 @dataclass(slots=True)
@@ -62,13 +71,13 @@ class SlotBook:
         """The word after what belongs to a section."""
         return f"{self._key}e000z"
 
-    def cut_html(self, html: str, template: str) -> tuple[Fragment, ...]:
-        """The HTML as fragments; each slot is escaped for where it stands. Raises ``RenderError``."""
-        return self._cut(html, template, html=True)
+    def cut_html(self, html: str) -> tuple[Fragment, ...]:
+        """The HTML as fragments; each slot is escaped for where it stands. Raises ``SlotFault``."""
+        return self._cut(html, html=True)
 
-    def cut_text(self, text: str, template: str) -> tuple[Fragment, ...]:
-        """Plain text as fragments. Raises ``RenderError``."""
-        return self._cut(text, template, html=False)
+    def cut_text(self, text: str) -> tuple[Fragment, ...]:
+        """Plain text as fragments. Raises ``SlotFault``."""
+        return self._cut(text, html=False)
 
     def without_slots(self, text: str) -> str:
         """The text with fallbacks put in and section words taken out (for ``issue.mjml``)."""
@@ -85,10 +94,11 @@ class SlotBook:
         # The key comes first: a search for a word that may have an address before it tries every place.
         return re.compile(f"{self._key}([mbe])([0-9a-f]{{3}})z")
 
-    def _cut(self, text: str, template: str, *, html: bool) -> tuple[Fragment, ...]:
+    def _cut(self, text: str, *, html: bool) -> tuple[Fragment, ...]:
         word = self._word()
         fragments: list[Fragment] = []
         section: str | None = None
+        begun = 0
         at = 0
 
         def add(text: str) -> None:
@@ -111,44 +121,43 @@ class SlotBook:
             at = found.end()
             if found[1] == "m":
                 name, fallback = self._slots[int(found[2], 16)]
-                context = _context(text, start, name, template) if html else Context.TEXT
+                context = _context(text, start, name, found[0]) if html else Context.TEXT
                 fragments.append(Merge(name, context, fallback, section or ""))
             elif found[1] == "b":
                 if section is not None:
-                    raise RenderError(
-                        f"section {section!r} is not ended before the next begins", template=template
+                    raise SlotFault(
+                        f"section {section!r} is not ended before the next begins", found[0], start
                     )
+                begun = start
                 section = self._sections[int(found[2], 16)]
             else:
                 if section is None:
-                    raise RenderError("a section ends that was never begun", template=template)
+                    raise SlotFault("a section ends that was never begun", found[0], start)
                 section = None
         if section is not None:
-            raise RenderError(
+            raise SlotFault(
                 f"section {section!r} is never ended",
-                template=template,
-                remedy="write {{ end_section() }} after it",
+                self.begin(section),
+                begun,
+                "write {{ end_section() }} after it",
             )
         if at < len(text):
             add(text[at:])
         return tuple(fragments)
 
 
-def _context(html: str, at: int, name: str, template: str) -> Context:
+def _context(html: str, at: int, name: str, word: str) -> Context:
     opened = html.rfind("<", 0, at)
     if opened > html.rfind(">", 0, at):
         attribute = _ATTRIBUTE.search(html, opened, at)
         if attribute is None:
-            raise RenderError(f"merge field {name!r} stands in a tag outside a value", template=template)
+            raise SlotFault(f"merge field {name!r} stands in a tag outside a value", word, at)
         if attribute[1].lower().startswith("on") or attribute[1].lower() == "style":
-            raise RenderError(
-                f"merge field {name!r} stands in {attribute[1]}, where it cannot be escaped",
-                template=template,
+            raise SlotFault(
+                f"merge field {name!r} stands in {attribute[1]}, where it cannot be escaped", word, at
             )
         return Context.URL if attribute[1].lower() in _URL_ATTRIBUTES else Context.ATTRIBUTE
     for raw in ("style", "script"):
         if html.rfind(f"<{raw}", 0, at) > html.rfind(f"</{raw}", 0, at):
-            raise RenderError(
-                f"merge field {name!r} stands in <{raw}>, where it cannot be escaped", template=template
-            )
+            raise SlotFault(f"merge field {name!r} stands in <{raw}>, where it cannot be escaped", word, at)
     return Context.HTML

@@ -157,6 +157,10 @@ FAULTS: dict[str, tuple[str, Level, Change]] = {
 }  # fmt: skip
 
 
+def first_with(issue: IssueUnderCheck, headline: str) -> int:
+    return next(item.id for item in issue.draft.items if item.headline == headline)
+
+
 def test_a_sound_issue_has_nothing_to_mend(sound: IssueUnderCheck) -> None:
     assert examine(sound) == []
 
@@ -180,6 +184,26 @@ def test_errors_come_first(sound: IssueUnderCheck) -> None:
 def test_a_finding_names_the_line_of_the_template(sound: IssueUnderCheck) -> None:
     broken = replace(sound, html=sound.html.replace("</body>", "<img src='x.svg' alt=''></body>"))
     assert "daily/issue.mjml.j2:2" in {finding.where for finding in examine(broken)}
+
+
+def test_a_note_of_rendering_names_its_place(sound: IssueUnderCheck) -> None:
+    headline = sound.draft.items[3].headline
+    notes = (
+        "daily/issue.mjml.j2:12: a picture has no alt text",
+        f"picture of {headline[:60]!r} left out: it weighs 4.0 MB",
+        "3 stories became list lines",
+    )
+    found = examine(replace(sound, rendered=replace(sound.rendered, notes=notes)))
+    assert [(finding.where, finding.message) for finding in found] == [
+        ("daily/issue.mjml.j2:12", "a picture has no alt text"),
+        (f"item {first_with(sound, headline)}", notes[1]),
+        ("", notes[2]),
+    ]
+
+
+def test_a_link_with_appended_parameters_leads_to_its_item(sound: IssueUnderCheck) -> None:
+    assert sound.item_at("https://paper.example/story/2?a=1&b=2&c=daily") == "item 2"
+    assert sound.item_at("https://elsewhere.example/") == ""
 
 
 def test_a_finding_names_the_item(sound: IssueUnderCheck) -> None:

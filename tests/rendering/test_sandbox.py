@@ -134,3 +134,78 @@ def test_a_template_includes_nothing_from_outside_its_folder(own: Path) -> None:
     for name in ("../secret.txt", "mine/../../secret.txt", str(own.parent / "secret.txt")):
         with pytest.raises(RenderError, match="secret"):
             rendered_with(own, LINE + page % name)
+
+
+BROKEN = {
+    "an element that is not closed": ("<p>one", "<p> is not closed"),
+    "an element that was never opened": ("one</b>", "</b> closes nothing"),
+    "a stray <": ("2 < 3", "a < begins no element"),
+    "a misspelt element": ("<mj-txt>x</mj-txt>", "did you mean <mj-text>"),
+    "an attribute without quotes": ("<b class=x>x</b>", "attributes are written"),
+    "an attribute at the last one's heels": ('<b class="x"id="y">x</b>', "attributes are written"),
+    "a script": ("<script>1</script>", "<script> cannot be used"),
+    "a character set apart": ("<![CDATA[x]]>", "a < begins no element"),
+    "a field in a style": ('<b style="color:{{ merge("city") }}">x</b>', "'city' stands in style"),
+    "a second field in a style": ('{{ merge("name") }}<b style="{{ merge("name") }}">x</b>', "'name' stands in style"),
+    "a section without end": ("{{ section('s1') }}", "'s1' is never ended"),
+    "an end without section": ("{{ end_section() }}", "never begun"),
+    "what is undefined": ("{{ issue.headlin }}", "headlin"),
+}  # fmt: skip
+PAGE = LINE + (
+    '<mjml>\n<mj-head>\n<mj-style inline="inline">\n.a { color: #111111; }\n</mj-style>\n'
+    "<mj-style>.b::before { content: '<'; }</mj-style>\n</mj-head>\n<mj-body>\n"
+    "{% macro twice(words) %}\n<b>{{ words }}</b>\n{% endmacro %}\n"
+    "{% for n in range(3) %}\n<mj-section><mj-column>\n<mj-text>\n{{ twice('हिन्दी') }}</mj-text>\n"
+    "</mj-column></mj-section>\n{% endfor %}\n"
+    "<mj-section><mj-column><mj-text>{{ merge('name') }}</mj-text>\n"
+    "<mj-text>\nHERE\n</mj-text></mj-column></mj-section>\n</mj-body></mjml>"
+)
+
+
+@pytest.mark.parametrize(("fault", "message"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_fault_of_the_mjml_is_named_with_template_and_line(own: Path, fault: str, message: str) -> None:
+    source = PAGE.replace("HERE", fault)
+    line = source[: source.index(fault)].count("\n") + 1
+    with pytest.raises(RenderError) as caught:
+        rendered_with(own, source)
+    assert (caught.value.template, caught.value.line) == ("mine/issue.mjml.j2", line)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_fault_that_only_mjml_itself_finds_has_its_line_too(own: Path) -> None:
+    # The guards let an element of a wrong place pass; mrml tells an offset in bytes of what they gave it.
+    source = PAGE.replace("<mj-style>.b", "<mj-text>x</mj-text>\n<mj-style>.b")
+    with pytest.raises(RenderError, match=r"mine/issue\.mjml\.j2:7: MJML: unexpected") as caught:
+        rendered_with(own, source)
+    assert caught.value.line == 7
+
+
+def test_a_fault_in_a_part_names_the_part(own: Path) -> None:
+    (own / "parts").mkdir()
+    (own / "parts/own.mjml.j2").write_text(LINE + "{% macro m() %}\n<mj-text>\n<p>x</mj-text>{% endmacro %}")
+    source = PAGE.replace("<mj-text>\nHERE\n</mj-text>", "{{ m() }}").replace(
+        LINE, LINE + '{% from "parts/own.mjml.j2" import m %}'
+    )
+    with pytest.raises(RenderError) as caught:
+        rendered_with(own, source)
+    assert (caught.value.template, caught.value.line) == ("parts/own.mjml.j2", 4)
+
+
+def test_a_fault_of_the_text_part_has_its_line(own: Path) -> None:
+    (own / "mine/issue.txt.j2").write_text(LINE + "one\n{{ section('s0') }}two\n")
+    with pytest.raises(RenderError, match=r"mine/issue\.txt\.j2:3: section 's0' is never ended"):
+        rendered_with(own, PAGE.replace("HERE", "x"))
+
+
+def test_a_picture_without_alt_is_told_with_its_line(own: Path) -> None:
+    (own / "mine/issue.mjml.j2").write_text(PAGE.replace("HERE", '<img src="https://x.example/a.png">'))
+    rendered = render(paper(template="mine"), Theme(), style=HouseStyle(templates=Templates(own)))
+    line = PAGE[: PAGE.index("HERE")].count("\n") + 1
+    assert f"mine/issue.mjml.j2:{line}: a picture has no alt text" in rendered.notes
+
+
+def test_a_template_that_measures_itself_is_named_without_a_line(own: Path) -> None:
+    source = PAGE.replace("HERE", "{% set x %}<p>{% endset %}{{ x|length }}{{ x }}")
+    with pytest.raises(RenderError, match=r"mine/issue\.mjml\.j2: <p> is not closed"):
+        rendered_with(own, source)
