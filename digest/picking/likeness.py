@@ -13,7 +13,7 @@ import math
 import re
 import unicodedata
 import zlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,6 +30,7 @@ _SHINGLE = 4  # words
 _FEWEST_SHINGLES = 12  # a shorter text is a formula that many stories share
 _FEWEST_WORDS = 3  # a title of fewer words says too little to merge on
 _LOOKING = 10  # times the cost of counting one posting
+_FINE = 1_000_000  # steps of a weight of one
 _FEWEST_TITLES = 1024  # below this many titles rarity says nothing yet
 
 Key = TypeVar("Key", bound=Hashable)
@@ -245,7 +246,7 @@ class TitleIndex(Generic[Key]):
         self._postings: defaultdict[str, list[Key]] = defaultdict(list)
         # The number of titles, rounded up to a power of two, so that weights can be kept by frequency.
         self._total = _FEWEST_TITLES
-        self._weights: dict[int, float] = {}
+        self._weights: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._titles)
@@ -280,14 +281,15 @@ class TitleIndex(Generic[Key]):
         norm = sum(weights.values())
         if not norm:
             return []
-        asked = weights.keys()
+        asked, weight_of, titles = weights.keys(), weights.__getitem__, self._titles
         numbers = {word for word in asked if word[0].isdigit()}
         found: list[Match[Key]] = []
-        wanted = norm * threshold * threshold
+        wanted = math.ceil(norm * threshold * threshold)
         for key in self._candidates(weights, wanted):
-            _, told, told_at = self._titles[key]
+            _, told, told_at = titles[key]
             theirs = told.split()
-            dot = sum(weights[word] for word in theirs if word in weights)
+            shared = asked & theirs
+            dot = sum(map(weight_of, shared))
             if dot < wanted or abs(told_at - at) > WINDOW:
                 continue
             their_norm = dot + sum(self._weight(word) for word in theirs if word not in weights)
@@ -300,7 +302,7 @@ class TitleIndex(Generic[Key]):
             found.append(Match(key, cosine, _merges(cosine, len(asked), len(theirs), numbers, their_numbers)))
         return sorted(found, key=lambda match: -match.likeness)
 
-    def _candidates(self, weights: Mapping[str, float], wanted: float) -> Iterable[Key]:
+    def _candidates(self, weights: Mapping[str, int], wanted: int) -> Iterable[Key]:
         """Titles that may share words of at least ``wanted`` weight (a norm is never below the dot product,
         so less cannot reach the threshold).
 
@@ -314,26 +316,31 @@ class TitleIndex(Generic[Key]):
         lists = [self._postings[word] for word in one if word in self._postings]
         more = [self._postings[word] for word in two if word in self._postings]
         if weights[ordered[0]] >= wanted or sum(map(len, more)) > _LOOKING * sum(map(len, lists)):
-            return {key for held in lists for key in held}
-        shared: Counter[Key] = Counter()
+            return set().union(*lists)
+        seen: set[Key] = set()
+        twice: set[Key] = set()
         for held in more:
-            shared.update(held)
-        return [key for key, count in shared.items() if count >= 2]
+            twice.update(seen.intersection(held))
+            seen.update(held)
+        return twice
 
-    def _weight(self, word: str) -> float:
-        """The squared inverse frequency of a word: rare words tell stories apart."""
+    def _weight(self, word: str) -> int:
+        """The squared inverse frequency of a word: rare words tell stories apart.
+
+        A whole number, so that a sum is the same in whatever order its words come.
+        """
         held = len(self._postings.get(word, ())) + 1
         if word in _WORDS_OF_FORM:
             held += self._total // 12
         weight = self._weights.get(held)
         if weight is None:
-            weight = self._weights[held] = math.log(1 + self._total / held) ** 2
+            weight = self._weights[held] = round(_FINE * math.log(1 + self._total / held) ** 2)
         return weight
 
 
-def _without_commonest(ordered: Sequence[str], weights: Mapping[str, float], room: float) -> Sequence[str]:
+def _without_commonest(ordered: Sequence[str], weights: Mapping[str, int], room: int) -> Sequence[str]:
     """``ordered`` (the heaviest first) without as many of its lightest words as weigh less than ``room``."""
-    granted, end = 0.0, len(ordered)
+    granted, end = 0, len(ordered)
     while end > 1 and granted + weights[ordered[end - 1]] < room:
         end -= 1
         granted += weights[ordered[end]]
