@@ -1,4 +1,4 @@
-"""HTTP connections that nobody waits for without end: heads are bounded in size and time, and so is reading."""
+"""HTTP connections that nobody waits for for ever: heads are bounded in size and time, and so is reading."""
 
 from __future__ import annotations
 

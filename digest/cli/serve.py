@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from digest.app import App
 
 MOST_CONNECTIONS = 500
+ARCHIVE_FRESH_FOR = 1.0  # seconds in which a page of the archive may be older than the database
 
 
 def serve(
@@ -44,7 +45,13 @@ def public_serving(app: App, *, host: str | None = None, port: int | None = None
 
     web = app.settings.file.web
     pages = public_pages(
-        app.settings, app.reader_desk(), app.sign_ups, app.readers, app.clock, app.editor_desk()
+        app.settings,
+        app.reader_desk(),
+        app.sign_ups,
+        app.readers,
+        app.clock,
+        app.editor_desk(),
+        fresh_for=ARCHIVE_FRESH_FOR,
     )
     with serving(
         pages,

@@ -17,7 +17,7 @@ from digest.delivery.presence import is_dead, worker_name
 from digest.delivery.statements import LEASED, hot_statements
 from digest.delivery.verdicts import unsent
 from digest.delivery.writer import Writer
-from digest.models import DeliveryStatus, NoticeRow
+from digest.models import DeliveryStatus, NoticeKind, NoticeRow
 from digest.values import Recipient
 from subscribers.database import reading
 from subscribers.models import SubscriberRow, SubscriptionRow, SubscriptionStatus
@@ -115,9 +115,11 @@ class NoticeOutbox:
     def _with_readers(self, rows: Sequence[Any]) -> list[Claim]:
         readers = self._readers([row.subscriber_id for row in rows if row.subscriber_id is not None])
         left = self._unsubscribed([row.subscription_id for row in rows if row.subscription_id is not None])
+        moving = self._moving([row.subscriber_id for row in rows if row.kind is NoticeKind.ADDRESS_CHANGE])
         claims = []
         for row in rows:
-            recipient = self._editor(row) if row.editor is not None else readers.get(row.subscriber_id)
+            theirs = moving if row.kind is NoticeKind.ADDRESS_CHANGE else readers
+            recipient = self._editor(row) if row.editor is not None else theirs.get(row.subscriber_id)
             if recipient is None or row.subscription_id in left:
                 gone = Verdict(DeliveryStatus.SUPPRESSED, row.attempts)
                 self._writer.record(self._hot, (row.id, row.fence, gone))
@@ -169,6 +171,27 @@ class NoticeOutbox:
                 name=person.name,
                 language=person.language,
                 attributes=person.attributes or {},
+            )
+            for person in people
+        }
+
+    def _moving(self, subscriber_ids: Sequence[int]) -> dict[int, Recipient]:
+        """The new addresses of people who asked to be mailed there, whatever became of the old ones."""
+        if not subscriber_ids:
+            return {}
+        with Session(self._reading) as session:
+            people = session.scalars(
+                select(SubscriberRow).where(
+                    SubscriberRow.id.in_(subscriber_ids), SubscriberRow.new_address.is_not(None)
+                )
+            ).all()
+        return {
+            person.id: Recipient(
+                subscriber_id=person.id,
+                subscription_id=0,
+                address=person.new_address or "",
+                name=person.name,
+                language=person.language,
             )
             for person in people
         }

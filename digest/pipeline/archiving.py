@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 
 from digest.issues.corrections import marks
 from digest.issues.drafts import load_draft
-from digest.models import IssueRow, IssueStatus
+from digest.issues.searching import found_by
+from digest.models import IssueEventRow, IssueItemRow, IssueRow, IssueStatus, RenditionRow
 from digest.pipeline.archive_page import with_linked_data, with_neighbours, with_withdrawn
 from digest.pipeline.render import newest_rendition
 from digest.rendering.archive import archive_html
+from digest.searchable import contains
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -23,12 +26,15 @@ if TYPE_CHECKING:
 
 OPEN = (IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT)
 PAGE = 50
+FOUND = 20  # issues on a page of a search
+HEADLINES = 3  # of an issue that was found
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One line of the archive."""
 
+    id: int
     edition: str
     date: date
     ordinal: int
@@ -57,14 +63,63 @@ class ArchivedIssue:
     newer: Entry | None
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An issue that was looked for, and the headlines that have the words."""
+
+    entry: Entry
+    headlines: tuple[str, ...]
+
+
 def archive_entries(
-    session: Session, settings: Settings, *, before: date | None = None, most: int = PAGE
+    session: Session, settings: Settings, *, before: tuple[date, int] | None = None, most: int = PAGE
 ) -> list[Entry]:
-    """The newest issues of public lists, at most ``most``, older than ``before``."""
+    """The newest issues of public lists, at most ``most``, before the date and, on that day, the id."""
     wanted = _public(settings).order_by(IssueRow.date.desc(), IssueRow.id.desc()).limit(most)
     if before is not None:
-        wanted = wanted.where(IssueRow.date < before)
+        day, id_ = before
+        wanted = wanted.where((IssueRow.date < day) | ((IssueRow.date == day) & (IssueRow.id < id_)))
     return [_entry(row) for row in session.scalars(wanted)]
+
+
+def archive_version(session: Session) -> tuple[int, ...]:
+    """Another one whenever the archive may look different: three look-ups at the ends of primary keys.
+
+    Every change of an issue's status, and every withdrawal, writes an event.
+    """
+    newest = [select(func.max(row.id)).scalar_subquery() for row in (IssueRow, IssueEventRow, RenditionRow)]
+    return tuple(int(number or 0) for number in session.execute(select(*newest)).one())
+
+
+def search_archive(
+    session: Session, settings: Settings, asked: Sequence[str], *, page: int = 1
+) -> tuple[list[Found], bool]:
+    """Public issues with all the words, the newest first; ``FOUND`` to a page, and whether there are more."""
+    wanted = (
+        _public(settings)
+        .where(found_by(session, asked))
+        .order_by(IssueRow.date.desc(), IssueRow.id.desc())
+        .offset((page - 1) * FOUND)
+        .limit(FOUND + 1)
+    )
+    rows = session.scalars(wanted).all()
+    shown = rows[:FOUND]
+    headlines: dict[int, list[str]] = {row.id: [] for row in shown}
+    items = session.execute(
+        select(IssueItemRow.issue_id, IssueItemRow.headline, IssueItemRow.teaser)
+        .where(IssueItemRow.issue_id.in_(headlines), IssueItemRow.dropped.is_(False))
+        .order_by(IssueItemRow.issue_id, IssueItemRow.id)
+    )
+    for issue_id, headline, teaser in items:
+        told = headlines[issue_id]
+        if (
+            headline
+            and len(told) < HEADLINES
+            and headline not in told
+            and contains(headline + " " + teaser, asked)
+        ):
+            told.append(headline)
+    return [Found(_entry(row), tuple(headlines[row.id])) for row in shown], len(rows) > FOUND
 
 
 def archived_issue(
@@ -138,6 +193,7 @@ def _public(settings: Settings) -> Select[IssueRow]:
 
 def _entry(row: IssueRow) -> Entry:
     return Entry(
+        id=row.id,
         edition=row.edition,
         date=row.date,
         ordinal=row.ordinal,

@@ -140,8 +140,11 @@ def notice_composer(readers: sessionmaker[Session], settings: Settings, signer: 
         context = {
             **notice.context,
             **_links(settings, claim.recipient.subscription_id, signer, date, notice.context),
+            **_right(settings, claim, signer, date),
         }
-        rendered = rendered or render_notice(notice.kind, claim.recipient.language, context, settings)
+        rendered = rendered or render_notice(
+            _asked(notice.context) or notice.kind, claim.recipient.language, context, settings
+        )
         return compose_notice(
             subject=rendered.subject,
             text=rendered.text,
@@ -193,6 +196,29 @@ def _links(
         "preferences_url": f"{url}/p/{signer.sign(Purpose.PREFERENCES, subscription_id)}",
         "unsubscribe_url": f"{url}/u/{signer.sign(Purpose.UNSUBSCRIBE, subscription_id)}",
     }
+
+
+def _asked(context: Mapping[str, object]) -> str:
+    """The kind of notice that mails a right's link, or empty."""
+    from digest.pipeline.rights import Right
+
+    kinds = {Right.DATA: "own_data", Right.ERASE: "erase", Right.MOVE: "address_change"}
+    return next((kind for right, kind in kinds.items() if right.value == context.get("ask")), "")
+
+
+def _right(settings: Settings, claim: Claim, signer: TokenSigner, date: datetime) -> dict[str, str]:
+    """The link that is mailed before a right is used; it names the address that it was mailed to."""
+    context = claim.notice.context if claim.notice else {}
+    subscription_id = context.get("subscription")
+    if not _asked(context) or not isinstance(subscription_id, int) or not settings.public_url:
+        return {}
+    from digest.pipeline.rights import Right, fingerprint_of
+
+    what = Right(str(context["ask"]))
+    ids = [subscription_id]
+    if what is Right.MOVE:
+        ids.append(fingerprint_of(settings, claim.recipient.address))
+    return {"confirm_url": f"{settings.public_url}/{what.path}/{signer.sign(what, *ids, issued_at=date)}"}
 
 
 def _edition_of(settings: Settings, context: object) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from subscribers.database import UtcDateTime
 from subscribers.membership import Story, find_person, story_of
+from subscribers.models import SubscriberRow
 from subscribers.suppression import SuppressionKey
 
 # Only what is read here: mapping all of ``digest.models`` would take 0.15 s of a command that a person
@@ -70,7 +71,11 @@ def tell_whole_story(session: Session, email: str, key: SuppressionKey) -> Whole
 
     :raises UnknownSubscriber: nobody has it. :raises InvalidAddress: it is none.
     """
-    person = find_person(session, email)
+    return whole_story_of(session, find_person(session, email), key)
+
+
+def whole_story_of(session: Session, person: SubscriberRow, key: SuppressionKey) -> WholeStory:
+    """Return everything about this person."""
     copies = session.execute(
         select(_issues.c.id, _issues.c.edition, _issues.c.date, _deliveries.c.status, _deliveries.c.sent_at)
         .join_from(_deliveries, _issues, _issues.c.id == _deliveries.c.issue_id)

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from digest.pipeline.confirm import confirm_by_link
+from digest.pipeline.leaving import ReaderWriter, resume_copies, stop_copies
+from digest.pipeline.people import WholeStory, whole_story_of
+from digest.pipeline.rights import Right, ask_for, ask_to_move, move_to_new, refuse_used, use_up
 from subscribers.addresses import Address
 from subscribers.errors import Suppressed
 from subscribers.membership import (
     ConfirmOutcome,
     How,
-    Story,
     choose_sections,
     erase_person,
-    story_of,
     subscribe,
     subscription_of,
     undo_unsubscribe,
-    unsubscribe,
-    unsubscribe_everywhere,
+    unsubscribe_many,
     update_person,
 )
 from subscribers.membership.fields import clean_name
@@ -90,6 +90,7 @@ class ReaderDesk:
         self._readers = readers
         self._settings = settings
         self._signer = signer
+        self.writer = ReaderWriter(sessions.kw["bind"])
 
     def look(self, purpose: Purpose, token: str, *, now: datetime) -> Standing:
         """How the subscription stands; changes nothing."""
@@ -110,34 +111,54 @@ class ReaderDesk:
         """Take the reader off the list (or all lists); again and for a person who is gone: the same."""
         subscription_id = self._verify(Purpose.UNSUBSCRIBE, token, now)
         how = How(method, ip=ip, note=reason[:500])
-        with self._sessions.begin() as session:
+
+        def work(session: Session) -> Standing:
             row = session.get(SubscriptionRow, subscription_id)
+            wanted = {subscription_id: how}
             if row is not None and everything:
-                unsubscribe_everywhere(session, row.subscriber_id, now=now, how=how)
-            else:
-                unsubscribe(session, subscription_id, now=now, how=how)
+                all_of = select(SubscriptionRow.id).where(SubscriptionRow.subscriber_id == row.subscriber_id)
+                wanted = dict.fromkeys(session.scalars(all_of), how)
+            stop_copies(session, unsubscribe_many(session, wanted, now=now))
+            session.expire_all()
             return self._standing(session, subscription_id)
 
+        return self.writer.call(work)
+
     def come_back(self, token: str, *, now: datetime, ip: str = "") -> tuple[bool, Standing]:
-        """Undo leaving, within ten minutes."""
+        """Undo leaving, within ten minutes: of all lists that were left in the same moment."""
         subscription_id = self._verify(Purpose.UNSUBSCRIBE, token, now)
-        with self._sessions.begin() as session:
-            done = undo_unsubscribe(
-                session, subscription_id, now=now, how=How(ConsentMethod.PREFERENCES, ip=ip, note="undo")
-            )
+        how = How(ConsentMethod.PREFERENCES, ip=ip, note="undo")
+
+        def work(session: Session) -> tuple[bool, Standing]:
+            row = session.get(SubscriptionRow, subscription_id)
+            done = False
+            if row is not None and row.unsubscribed_at is not None:
+                together = select(SubscriptionRow.id).where(
+                    SubscriptionRow.subscriber_id == row.subscriber_id,
+                    SubscriptionRow.unsubscribed_at == row.unsubscribed_at,
+                )
+                for one in session.scalars(together.order_by(SubscriptionRow.id)).all():
+                    if undo_unsubscribe(session, one, now=now, how=how):
+                        done = True
+                        resume_copies(session, one, row.subscriber_id)
             return done, self._standing(session, subscription_id)
+
+        return self.writer.call(work)
 
     def confirm(
         self, token: str, *, now: datetime, ip: str = "", wording: str = ""
     ) -> tuple[ConfirmOutcome, Standing]:
         """Confirm a pending subscription, within seven days of the notice."""
-        subscription_id, *also = self._ids(Purpose.CONFIRM, token, now)
+        subscription_id, *also = self.ids(Purpose.CONFIRM, token, now)
         how = How(ConsentMethod.FORM, ip=ip, wording=wording)
-        with self._sessions.begin() as session:
+
+        def work(session: Session) -> tuple[ConfirmOutcome, Standing]:
             outcome = confirm_by_link(session, self._settings, subscription_id, how=how, now=now)
             for other in also:  # one notice asked for several lists
                 confirm_by_link(session, self._settings, other, how=how, now=now)
             return outcome, self._standing(session, subscription_id)
+
+        return self.writer.call(work)
 
     def choose(
         self,
@@ -158,56 +179,105 @@ class ReaderDesk:
         """
         subscription_id = self._verify(Purpose.PREFERENCES, token, now)
         how = How(ConsentMethod.PREFERENCES, ip=ip)
-        with self._sessions.begin() as session:
+
+        def work(session: Session) -> Standing:
             row = session.get(SubscriptionRow, subscription_id)
             if row is not None:
                 person = session.get_one(SubscriberRow, row.subscriber_id)
                 key = SuppressionKey(self._settings.suppression_key)
-                before = (person.name, person.language, person.timezone)
-                wanted = (
+                fields = (
                     clean_name(name),
                     person.language if language is None else language,
                     person.timezone if timezone is None else timezone,
                 )
-                if before != wanted:
-                    name, language, timezone = wanted
+                if fields != (person.name, person.language, person.timezone):
                     update_person(
                         session,
                         person,
                         key,
                         now=now,
                         how=how,
-                        name=name,
-                        language=language,
-                        timezone=timezone,
+                        name=fields[0],
+                        language=fields[1],
+                        timezone=fields[2],
                     )
                 choose_sections(session, subscription_id, sections, now=now, how=how)
                 if lists is not None:
                     self._choose_lists(session, person, key, lists, now=now, how=how)
             return self._standing(session, subscription_id)
 
-    def own_data(self, token: str, *, now: datetime) -> Story | None:
-        """Everything stored of the reader, or None when nothing is."""
+        return self.writer.call(work)
+
+    def ask(self, token: str, what: Right, *, now: datetime) -> bool:
+        """Mail a link by which the reader downloads their data or is erased: a preferences link that was
+        forwarded must not be enough. False when there is nobody any more."""
         subscription_id = self._verify(Purpose.PREFERENCES, token, now)
+        return self.writer.call(
+            lambda session: ask_for(session, self._settings, subscription_id, what, now=now)
+        )
+
+    def ask_to_move(self, token: str, address: Address, *, now: datetime) -> bool:
+        """Mail a link to a new address; the old one is mailed until it is pressed. Whether that one is
+        taken or suppressed changes nothing that is seen. False when there is nobody any more."""
+        subscription_id = self._verify(Purpose.PREFERENCES, token, now)
+        return self.writer.call(
+            lambda session: ask_to_move(session, self._settings, subscription_id, address, now=now)
+        )
+
+    def look_right(self, what: Right, token: str, *, now: datetime) -> Standing:
+        """Whose right a mailed link is; changes nothing. Raises ``TokenExpired`` when it was used."""
+        subscription_id, *_ = self._right(what, token, now)
         with self._readers() as session:
+            refuse_used(session, token)
+            return self._standing(session, subscription_id)
+
+    def own_data(self, token: str, *, now: datetime) -> WholeStory | None:
+        """Everything stored of the reader, or None when nothing is. The link works once."""
+        subscription_id, *_ = self._right(Right.DATA, token, now)
+
+        def work(session: Session) -> WholeStory | None:
+            use_up(session, token, now=now)
             row = session.get(SubscriptionRow, subscription_id)
             if row is None:
                 return None
             person = session.get_one(SubscriberRow, row.subscriber_id)
-            return story_of(session, person, SuppressionKey(self._settings.suppression_key))
+            return whole_story_of(session, person, SuppressionKey(self._settings.suppression_key))
+
+        return self.writer.call(work)
 
     def erase(self, token: str, *, now: datetime, ip: str = "") -> bool:
-        """Erase the reader for good, whatever list the link was of; False when they were gone before."""
-        subscription_id = self._verify(Purpose.PREFERENCES, token, now)
-        with self._sessions.begin() as session:
+        """Erase the reader for good, whatever list the link was of; False when they were gone before.
+
+        The link works once, and all that the command does is done: nothing is left in any file.
+        """
+        subscription_id, *_ = self._right(Right.ERASE, token, now)
+
+        def work(session: Session) -> bool:
+            use_up(session, token, now=now)
             row = session.get(SubscriptionRow, subscription_id)
             if row is None:
                 return False
             person = session.get_one(SubscriberRow, row.subscriber_id)
             address = Address(person.address, person.normalized, person.domain)
             key = SuppressionKey(self._settings.suppression_key)
-            how = How(ConsentMethod.PREFERENCES, ip=ip)
-            return erase_person(session, address, key, now=now, how=how)
+            return erase_person(session, address, key, now=now, how=How(ConsentMethod.PREFERENCES, ip=ip))
+
+        erased = self.writer.call(work)
+        if erased:
+            self.writer.forget_traces()
+        return erased
+
+    def move(self, token: str, *, now: datetime, ip: str = "") -> Standing:
+        """Mail the new address from now on. Raises ``TokenExpired`` when it is no longer asked for, or
+        meanwhile taken or suppressed."""
+        subscription_id, fingerprint = self._right(Right.MOVE, token, now)
+        how = How(ConsentMethod.PREFERENCES, ip=ip)
+
+        def work(session: Session) -> Standing:
+            move_to_new(session, self._settings, subscription_id, fingerprint, now=now, how=how)
+            return self._standing(session, subscription_id)
+
+        return self.writer.call(work)
 
     def _choose_lists(
         self,
@@ -228,7 +298,9 @@ class ReaderDesk:
             elif choice.on_it and choice.name not in wanted:
                 standing = subscription_of(session, person, row)
                 if standing is not None:
-                    unsubscribe(session, standing.id, now=now, how=how)
+                    gone = unsubscribe_many(session, {standing.id: how}, now=now)
+                    stop_copies(session, gone)
+                    session.expire(standing)
 
     def _choices(self, session: Session, subscriber_id: int) -> tuple[ListChoice, ...]:
         """The lists one is on, and those that everybody may join."""
@@ -258,14 +330,18 @@ class ReaderDesk:
                 found |= {section.key: section.name for section in edition.sections}
         return found
 
-    def _verify(self, purpose: Purpose, token: str, now: datetime) -> int:
-        return self._ids(purpose, token, now)[0]
-
-    def _ids(self, purpose: Purpose, token: str, now: datetime) -> tuple[int, ...]:
+    def ids(self, purpose: Purpose, token: str, now: datetime) -> tuple[int, ...]:
+        """What a link names. Raises ``TokenForged``; ``TokenExpired`` for a confirm link after seven days."""
         dated = purpose is Purpose.CONFIRM
         return self._signer.verify(
             purpose, token, now=now if dated else None, max_age=CONFIRM_MAX_AGE if dated else None
         )
+
+    def _verify(self, purpose: Purpose, token: str, now: datetime) -> int:
+        return self.ids(purpose, token, now)[0]
+
+    def _right(self, what: Right, token: str, now: datetime) -> tuple[int, ...]:
+        return self._signer.verify(what.value, token, now=now, max_age=what.good_for)
 
     def _standing(self, session: Session, subscription_id: int) -> Standing:
         newsletter = self._settings.file.newsletter

@@ -59,11 +59,12 @@ def render_notice(
 ) -> RenderedNotice:
     """One notice.
 
-    :param kind: ``confirm, welcome, approval, address_change, reconfirm, alarm`` (``NoticeKind``).
+    :param kind: ``confirm, welcome, approval, address_change, reconfirm, alarm`` (``NoticeKind``), or
+        ``own_data, erase``: a link to confirm what only the owner of the mailbox may do.
     :param language: the person's; empty: the newsletter's.
     :param context: ``list`` (title) and, as the kind needs it, ``confirm_url``, ``preferences_url``,
-        ``unsubscribe_url``, ``valid_days``, ``subject``, ``date`` (ISO), ``url`` (where an editor opens
-        the issue), ``name`` and ``text`` (of an alarm). What is missing is left out.
+        ``unsubscribe_url``, ``valid_days``, ``valid_hours``, ``subject``, ``date`` (ISO), ``url``
+        (where an editor opens the issue), ``name`` and ``text`` (of an alarm). What is missing is left out.
     :raises ValueError: there is no such kind.
     :raises RenderError: the template cannot be rendered.
     """
@@ -105,6 +106,13 @@ def _view(kind: str, words: Words, texts: Mapping[str, str]) -> NoticeView:
     _ = words.text
     name = texts["list"]
     confirm = usable_url(texts.get("confirm_url", ""))
+    hours = texts.get("valid_hours", "")
+    soon = (
+        (words.count("The link is good for {n} hour.", "The link is good for {n} hours.", int(hours)),)
+        if hours.isdecimal()
+        else ()
+    )
+    ignore = _("If it was not you, do nothing: nothing will change.")
     unless = _("If it was not you, do nothing: without your click you will not hear from us again.")
     days = texts.get("valid_days", "")
     valid = (
@@ -138,7 +146,28 @@ def _view(kind: str, words: Words, texts: Mapping[str, str]) -> NoticeView:
                 ),
                 button=_("Confirm"),
                 button_url=confirm,
-                small=(*valid, unless),
+                small=(*valid, *soon, ignore),
+            )
+        case "own_data":
+            return NoticeView(
+                subject=_("Your data"),
+                heading=_("Your data"),
+                paragraphs=(_("You asked for all that we know of you. Download it by this link."),),
+                button=_("Download my data"),
+                button_url=confirm,
+                small=(*soon, _("It works once."), ignore),
+            )
+        case "erase":
+            return NoticeView(
+                subject=_("Please confirm that you want to be erased"),
+                heading=_("Please confirm that you want to be erased"),
+                paragraphs=(
+                    _("All that we know of you is deleted, and we never write to you again."),
+                    _("This cannot be undone."),
+                ),
+                button=_("Erase me"),
+                button_url=confirm,
+                small=(*soon, _("It works once."), ignore),
             )
         case "reconfirm":
             return NoticeView(

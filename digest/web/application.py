@@ -18,10 +18,13 @@ from digest.errors import DatabaseError
 from digest.rendering.words import words_of
 from digest.web.archive import ArchivePages
 from digest.web.desk import DeskPages
+from digest.web.front import Front
 from digest.web.health import HealthPages
-from digest.web.pages import PROTECTION, Page, show
+from digest.web.pages import PRIVATE, PROTECTION, Page, show
 from digest.web.preferences import PreferencePages
 from digest.web.reader import ReaderPages
+from digest.web.rights import RightsPages
+from digest.web.shelf import Shelf
 from digest.web.signup import SignUpPages
 from subscribers.errors import SubscriberError, TokenError
 
@@ -48,11 +51,18 @@ def public_pages(
     readers: sessionmaker[Session],
     clock: Clock,
     editors: EditorDesk | None = None,
+    *,
+    fresh_for: float = 0.0,
 ) -> Starlette:
-    """The application; ``readers`` are sessions that only read, ``editors`` the desk of approval mails."""
+    """The application; ``readers`` are sessions that only read, ``editors`` the desk of approval mails.
+
+    :param fresh_for: seconds for which an archive page is answered without asking whether it changed.
+    """
     reader = ReaderPages(settings, desk, clock)
     choices = PreferencePages(settings, desk, clock)
-    archive = ArchivePages(settings, readers)
+    rights = RightsPages(settings, desk, clock)
+    shelf = Shelf(readers, clock, fresh_for=fresh_for)
+    archive = ArchivePages(settings, readers, shelf)
     sign_up = SignUpPages(settings, sign_ups, clock)
 
     health = HealthPages(settings, readers, clock)
@@ -64,13 +74,20 @@ def public_pages(
         Route("/c/{token}", _with_form(reader.confirm), methods=["POST"]),
         Route("/p/{token}", choices.form, methods=["GET"]),
         Route("/p/{token}", _with_form(choices.save), methods=["POST"]),
-        Route("/p/{token}/data", choices.data, methods=["GET"]),
-        Route("/p/{token}/erase", choices.ask_to_erase, methods=["GET"]),
-        Route("/p/{token}/erase", _with_form(choices.erase), methods=["POST"]),
+        Route("/p/{token}/data", _with_form(choices.ask_for_data), methods=["POST"]),
+        Route("/p/{token}/erase", _with_form(choices.ask_to_be_erased), methods=["POST"]),
+        Route("/p/{token}/address", _with_form(choices.ask_to_move), methods=["POST"]),
+        Route("/my/data/{token}", rights.offer_data, methods=["GET"]),
+        Route("/my/data/{token}", _with_form(rights.give_data), methods=["POST"]),
+        Route("/my/erasure/{token}", rights.offer_erasure, methods=["GET"]),
+        Route("/my/erasure/{token}", _with_form(rights.erase), methods=["POST"]),
+        Route("/my/address/{token}", rights.offer_move, methods=["GET"]),
+        Route("/my/address/{token}", _with_form(rights.move), methods=["POST"]),
         Route("/subscribe", sign_up.form, methods=["GET"]),
         Route("/subscribe", _with_form_or_json(sign_up.take_form, sign_up.take_json), methods=["POST"]),
         Route("/subscribe", sign_up.preflight, methods=["OPTIONS"]),
         Route("/archive", archive.index, methods=["GET"]),
+        Route("/archive/search", archive.search, methods=["GET"]),
         Route("/archive/feed.xml", archive.feed, methods=["GET"]),
         Route("/sitemap.xml", archive.sitemap, methods=["GET"]),
         Route("/archive/{edition}/{day}", archive.issue, methods=["GET"]),
@@ -123,8 +140,17 @@ def public_pages(
             HTTPException: http_error,
         },
     )
-    application.add_middleware(_Limits, https=settings.public_url.startswith("https://"))
+    protection = PROTECTION | ({"Strict-Transport-Security": HSTS} if https_only(settings) else {})
+    application.add_middleware(_Limits, headers=protection)
+    application.add_middleware(
+        Front, desk=desk, shelf=shelf, clock=clock, protection=protection, private=PRIVATE
+    )
     return application
+
+
+def https_only(settings: Settings) -> bool:
+    """Whether readers come by https."""
+    return settings.public_url.startswith("https://")
 
 
 Act = Callable[[Request, dict[str, list[str]]], Response]
@@ -184,9 +210,9 @@ def _fields(request: Request, body: bytes) -> dict[str, list[str]]:
 class _Limits:
     """Refuses what no reader sends, and puts the protecting headers on every answer."""
 
-    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+    def __init__(self, app: ASGIApp, *, headers: dict[str, str]) -> None:
         self._app = app
-        self._headers = PROTECTION | ({"Strict-Transport-Security": HSTS} if https else {})
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -26,7 +26,7 @@ PRIVATE = {"Cache-Control": "no-store"}
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a form; ``kind`` is text, email, choice (of ``options``), check, hidden or trap.
+    """A field of a form; ``kind`` is text, email, search, choice (of ``options``), check, hidden or trap.
 
     People do not see a trap.
     """
@@ -41,21 +41,23 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form with one button; it posts to ``action`` (empty: this page)."""
+    """A form with one button; it goes to ``action`` (empty: this page). Only a search is a ``get``."""
 
     button: str
     fields: Sequence[Field] = ()
     action: str = ""
     primary: bool = False
+    method: str = "post"
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A line of a list."""
+    """A line of a list; ``lines`` stand below it."""
 
     text: str
     url: str
     small: str = ""
+    lines: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,13 @@ class Page:
 
 def show(page: Page, words: Words, *, name: str, site: str, status: int = 200) -> HTMLResponse:
     """The page as an answer; it is never cached."""
-    html = _template().render(page=page, words=words, name=name, site=site, style=_style())
+    html = page_html(page, words, name=name, site=site)
     return HTMLResponse(html, status_code=status, headers={**PROTECTION, **PRIVATE})
+
+
+def page_html(page: Page, words: Words, *, name: str, site: str, feed: str = "") -> str:
+    """The page; ``feed`` is the address of an Atom feed of what it lists."""
+    return _template().render(page=page, words=words, name=name, site=site, feed=feed, style=_style())
 
 
 @lru_cache(maxsize=1)

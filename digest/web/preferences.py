@@ -1,17 +1,18 @@
-"""What a reader gets: lists, sections, name, language, time zone; their data; and being forgotten."""
+"""What a reader gets: lists, sections, name, language, time zone; and asking for what needs a mail first."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from digest.pipeline.rights import Right
 from digest.rendering.words import Words, catalogue_languages, words_of
-from digest.web.pages import PRIVATE, PROTECTION, Field, Form, Link, Page, show
+from digest.web.pages import Field, Form, Page, show
 from digest.web.reader import Fields, address_of, first_of, token_of
+from subscribers.addresses import parse_address
+from subscribers.errors import InvalidAddress
 from subscribers.tokens import Purpose
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class PreferencePages:
     def form(self, request: Request) -> Response:
         """What a reader gets, as a form."""
         standing = self._desk.look(Purpose.PREFERENCES, token_of(request), now=self._clock.now())
-        return self._form(request, standing, saved=False)
+        return self._form(request, standing)
 
     def save(self, request: Request, fields: Fields) -> Response:
         """Save the form: all sections ticked is "all of them", those to come included."""
@@ -51,35 +52,46 @@ class PreferencePages:
             lists=fields.get("list", []) if "lists-shown" in fields else None,
             ip=address_of(request),
         )
-        return self._form(request, standing, saved=True)
+        return self._form(request, standing, words_of(standing.language).text("Saved."))
 
-    def data(self, request: Request) -> Response:
-        """Everything stored of the reader, as a file of JSON."""
-        story = self._desk.own_data(token_of(request), now=self._clock.now())
-        if story is None:
-            return self._gone(words_of(self._newsletter.language))
-        text = json.dumps(asdict(story), default=str, ensure_ascii=False, indent=2)
-        headers = {**PROTECTION, **PRIVATE, "Content-Disposition": 'attachment; filename="my-data.json"'}
-        return Response(text + "\n", media_type="application/json", headers=headers)
+    def ask_for_data(self, request: Request, _fields: Fields) -> Response:
+        """Mail the link by which everything stored of the reader can be downloaded."""
+        return self._asked(request, Right.DATA)
 
-    def ask_to_erase(self, request: Request) -> Response:
-        """A question with a button."""
-        standing = self._desk.look(Purpose.PREFERENCES, token_of(request), now=self._clock.now())
+    def ask_to_be_erased(self, request: Request, _fields: Fields) -> Response:
+        """Mail the link by which the reader is erased."""
+        return self._asked(request, Right.ERASE)
+
+    def ask_to_move(self, request: Request, fields: Fields) -> Response:
+        """Mail a link to the new address; the answer is the same whoever has it."""
+        now = self._clock.now()
+        standing = self._desk.look(Purpose.PREFERENCES, token_of(request), now=now)
         words = words_of(standing.language)
-        if not standing.known:
+        try:
+            address = parse_address(first_of(fields, "email")[:320])
+        except InvalidAddress:
+            return self._form(request, standing, words.text("This is not an e-mail address."), status=400)
+        if not self._desk.ask_to_move(token_of(request), address, now=now):
             return self._gone(words)
-        sentence = words.text("All that we know of you is deleted, and we never write to you again.")
-        page = Page(words.text("Erase me"), (sentence,), [Form(words.text("Erase me"), primary=True)])
-        return self._show(page, words)
+        sentences = (
+            words.text("We have sent a mail to the new address. Please press the button in it."),
+            words.text("Until then everything comes to the old one."),
+        )
+        return self._show(Page(words.text("Look into your inbox"), sentences), words)
 
-    def erase(self, request: Request, _fields: Fields) -> Response:
-        """Erase the reader; a second time answers the same."""
-        standing = self._desk.look(Purpose.PREFERENCES, token_of(request), now=self._clock.now())
-        self._desk.erase(token_of(request), now=self._clock.now(), ip=address_of(request))
+    def _asked(self, request: Request, what: Right) -> Response:
+        now = self._clock.now()
+        standing = self._desk.look(Purpose.PREFERENCES, token_of(request), now=now)
         words = words_of(standing.language)
-        return self._show(Page(words.text("You are erased")), words)
+        if not self._desk.ask(token_of(request), what, now=now):
+            return self._gone(words)
+        sentences = (
+            words.text("To be sure that it is you, we have sent you a mail. Please press the button in it."),
+            words.text("Its link is good for one hour."),
+        )
+        return self._show(Page(words.text("Look into your inbox"), sentences), words)
 
-    def _form(self, request: Request, standing: Standing, *, saved: bool) -> Response:
+    def _form(self, request: Request, standing: Standing, said: str = "", status: int = 200) -> Response:
         words = words_of(standing.language)
         if not standing.known:
             return self._gone(words)
@@ -96,16 +108,22 @@ class PreferencePages:
         ]
         fields += [Field("list", one.name, one.title, "check", one.on_it) for one in standing.lists]
         fields.append(Field("lists-shown", "1", kind="hidden"))
+        path = request.url.path if status == 200 else request.url.path.removesuffix("/address")
         page = Page(
             words.text("What you get of {list}", list=standing.list_title),
-            (words.text("Saved."),) if saved else (),
-            [Form(words.text("Save"), fields, primary=True)],
+            (said,) if said else (),
             [
-                Link(words.text("Download my data"), f"{request.url.path}/data"),
-                Link(words.text("Erase me"), f"{request.url.path}/erase"),
+                Form(words.text("Save"), fields, path, primary=True),
+                Form(
+                    words.text("Change my address"),
+                    [Field("email", label=words.text("New e-mail address"), kind="email")],
+                    f"{path}/address",
+                ),
+                Form(words.text("Download my data"), (), f"{path}/data"),
+                Form(words.text("Erase me"), (), f"{path}/erase"),
             ],
         )
-        return self._show(page, words)
+        return self._show(page, words, status)
 
     def _gone(self, words: Words) -> Response:
         return self._show(Page(words.text("This subscription has ended")), words, 410)

@@ -17,6 +17,7 @@ from subscribers.membership.joining import (
     undo_unsubscribe,
     unsubscribe,
     unsubscribe_everywhere,
+    unsubscribe_many,
 )
 from subscribers.membership.ledger import BY_COMMAND, How
 from subscribers.membership.lists import (
@@ -75,5 +76,6 @@ __all__ = [
     "undo_unsubscribe",
     "unsubscribe",
     "unsubscribe_everywhere",
+    "unsubscribe_many",
     "update_person",
 ]

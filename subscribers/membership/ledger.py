@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from subscribers.addresses import redact
@@ -53,3 +55,24 @@ def record(
             note=redact(how.note) or None,
         )
     )
+
+
+def record_many(
+    session: Session, action: ConsentAction, changes: Sequence[tuple[int, int, How]], *, now: datetime
+) -> None:
+    """Append the same change for many: (subscriber id, list id, evidence)."""
+    rows = [
+        {
+            "subscriber_id": subscriber_id,
+            "list_id": list_id,
+            "action": action,
+            "method": how.method,
+            "at": now,
+            "wording": redact(how.wording) or None,
+            "ip": how.ip[:45] or None,
+            "note": redact(how.note) or None,
+        }
+        for subscriber_id, list_id, how in changes
+    ]
+    if rows:
+        session.execute(insert(ConsentEventRow), rows)

@@ -56,6 +56,7 @@ class Site:
         environment.chmod(0o600)
         settings = load(folder)
         self.engine = engine
+        self.folder = folder
         self.settings = settings
         readers = session_factory(reading(engine))
         desk = ReaderDesk(self.sessions, readers, settings, SIGNER)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from subscribers.addresses import parse_address
 from subscribers.membership.people import look_up
-from subscribers.models import SubscriptionRow
 from subscribers.tokens import Purpose
 from tests.web.site import Site
 
@@ -39,32 +38,8 @@ def test_lists_are_left_and_joined_by_their_boxes_and_only_where_shown(site: Sit
     assert site.standing(site.other) == "confirmed"
 
 
-def test_my_data_is_a_file_with_all_that_is_known(site: Site) -> None:
-    answer = site.client.get(f"{url(site)}/data")
-    assert answer.headers["content-disposition"].startswith("attachment")
-    assert answer.headers["cache-control"] == "no-store"
-    story = answer.json()
-    assert (story["address"], story["name"]) == ("ada@readers.example", "Ada")
-    assert {standing["list_name"] for standing in story["lists"]} == {"daily", "weekly"}
-    assert story["consent"]
-
-
-def test_being_erased_needs_the_button_and_works_twice(site: Site) -> None:
-    address = parse_address("ada@readers.example")
-    assert site.client.get(f"{url(site)}/erase").status_code == 200
-    with site.sessions() as session:
-        assert look_up(session, address) is not None
-    for _ in range(2):
-        assert site.client.post(f"{url(site)}/erase").status_code == 200
-    with site.sessions() as session:
-        assert look_up(session, address) is None
-        assert session.get(SubscriptionRow, site.subscription) is None
-    assert site.client.get(f"{url(site)}/data").status_code == 410
-    assert site.client.get(url(site)).status_code == 410
-
-
 def test_a_link_to_leave_opens_no_preferences(site: Site) -> None:
     leave = site.token(Purpose.UNSUBSCRIBE)
-    for path in (f"/p/{leave}", f"/p/{leave}/data", f"/p/{leave}/erase"):
-        assert site.client.get(path).status_code == 404
-    assert site.client.post(f"/p/{leave}/erase").status_code == 404
+    assert site.client.get(f"/p/{leave}").status_code == 404
+    for act in ("", "/data", "/erase", "/address"):
+        assert site.client.post(f"/p/{leave}{act}", data={"email": "eve@x.example"}).status_code == 404
