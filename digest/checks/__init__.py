@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from digest.checks.findings import Finding, IssueUnderCheck, Level, LinkState
+from digest.checks.findings import Finding, IssueUnderCheck, Level, LinkState, PictureState
 from digest.checks.rules import RULES, examine
 
-__all__ = ["RULES", "Finding", "IssueUnderCheck", "Level", "LinkState", "examine"]
+__all__ = ["RULES", "Finding", "IssueUnderCheck", "Level", "LinkState", "PictureState", "examine"]

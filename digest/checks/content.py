@@ -13,6 +13,7 @@ from digest.values import ItemKind
 _LEFT_OVER = re.compile(r"slot\.invalid|\{\{|\{%|\}\}|z[0-9a-f]{12}z[mbe][0-9a-f]{3}z|%7B%7B", re.IGNORECASE)
 _PLACE = re.compile(r"([\w-]+/[\w.-]+\.j2(?::\d+)?): ")
 _SHOUTED = re.compile(r"[A-ZÀ-Þ]{2,}")
+HEAVIEST = 1_000_000  # bytes of a picture; ten of these are a minute on a slow phone
 SUBJECT_LONGEST = 120  # code points; phones show 30 to 40, desktops 70
 SUBJECT_SHOWN = 70
 PREHEADER_SHOWN = 140
@@ -73,6 +74,27 @@ def pictures(issue: IssueUnderCheck) -> Iterator[Finding]:
             yield Finding("pictures", Level.WARNING, f"Outlook does not show {image.src[:80]}", where)
         if image.width in {"0", "1"}:
             yield Finding("pictures", Level.ERROR, f"{image.src[:80]} is a tracking pixel", where)
+
+
+def dead_pictures(issue: IssueUnderCheck) -> Iterator[Finding]:
+    """With ``--links``: a picture is there, is one, and is no burden. Only what readers miss is an error."""
+    for url, state in issue.pictures.items():
+        where = "newsletter.toml [theme]" if url in issue.logos else issue.item_at(url) or issue.place(url)
+        level, fault = Level.WARNING, ""
+        if state.dead:
+            level, fault = Level.ERROR, f"is gone ({state.status})"
+        elif state.status == 0 or state.status >= 400:
+            fault = f"does not answer ({state.detail or state.status})"
+        elif state.status == 200 and state.type == "" and state.weight is None:
+            continue  # it answers, and asked to come back later
+        elif not state.shown:
+            level, fault = Level.ERROR, f"is no picture that mail clients show, but {state.type or 'nothing'}"
+        elif state.type == "image/webp":
+            fault = "is WebP, which Outlook does not show"
+        elif state.weight is not None and state.weight > HEAVIEST:
+            fault = f"weighs {state.weight / 1_000_000:.1f} MB; a phone waits for it"
+        if fault:
+            yield Finding("dead-pictures", level, f"{url[:120]} {fault}", where)
 
 
 def subject(issue: IssueUnderCheck) -> Iterator[Finding]:

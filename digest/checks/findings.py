@@ -45,6 +45,28 @@ class LinkState:
         return self.status in {404, 410}
 
 
+@dataclass(frozen=True, slots=True)
+class PictureState:
+    """What is known of a picture that was asked.
+
+    :param status: of the answer, or 0 and in ``detail`` why there is none.
+    :param type: by its first bytes, else what the server says.
+    :param weight: bytes, if the server tells.
+    :param shown: it is of a kind that clients show.
+    """
+
+    status: int
+    detail: str = ""
+    type: str = ""
+    weight: int | None = None
+    shown: bool = False
+
+    @property
+    def dead(self) -> bool:
+        """Gone for good; others may only be shy of programs."""
+        return self.status in {404, 410}
+
+
 @dataclass(frozen=True)
 class IssueUnderCheck:
     """All that the rules may know.
@@ -54,6 +76,8 @@ class IssueUnderCheck:
     :param contrasts: the ratio of each pair of the theme's colours, ``light: grey on tint`` → 5.4.
     :param headers: of a copy as it would be sent, in order; None when it could not be put together.
     :param links: what was found out of links (``--links``); empty when nobody asked.
+    :param pictures: what was found out of pictures, as ``links``.
+    :param logos: of the theme: a fault of theirs is not an item's.
     :param sources: template files by name, for the place of a finding.
     """
 
@@ -65,6 +89,8 @@ class IssueUnderCheck:
     headers: tuple[tuple[str, str], ...] | None = None
     header_fault: str = ""
     links: Mapping[str, LinkState] = field(default_factory=dict)
+    pictures: Mapping[str, PictureState] = field(default_factory=dict)
+    logos: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property

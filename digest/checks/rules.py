@@ -14,6 +14,7 @@ RULES: dict[str, Rule] = {
     "links": content.links,
     "dead-links": content.dead_links,
     "pictures": content.pictures,
+    "dead-pictures": content.dead_pictures,
     "alt": markup.alt_texts,
     "contrast": markup.contrast,
     "headings": markup.headings,

@@ -53,7 +53,7 @@ def check(
     ctx: typer.Context,
     issue: IssueId,
     links: Annotated[
-        bool, typer.Option("--links", help="Ask every story's page whether it is there.")
+        bool, typer.Option("--links", help="Ask every story's page and every picture whether it is there.")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -61,9 +61,11 @@ def check(
 
     Example: digest issue check daily@latest --links
     """
-    from digest.pipeline.examine_issue import ask_through, examine_issue
+    from digest.pipeline.asking import ask_pictures_through, ask_through
+    from digest.pipeline.examine_issue import examine_issue
 
     state = state_of(ctx)
+    site = state.settings.file.newsletter.url
     with state.progress(show=not json) as progress:
         found = examine_issue(
             state.app.readers,
@@ -71,7 +73,8 @@ def check(
             _resolve(state, issue),
             state.app.signer,
             now=state.clock.now(),
-            ask_link=ask_through(state.app.http()) if links else None,
+            ask_link=ask_through(state.app.http(), site=site) if links else None,
+            ask_picture=ask_pictures_through(state.app.http(), site=site) if links else None,
             progress=progress,
         )
     state.emit(json, found.as_json(), lambda console: _print(console, found))

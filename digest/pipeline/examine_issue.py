@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session, sessionmaker
 
-from digest.checks import Finding, IssueUnderCheck, Level, LinkState, examine
-from digest.errors import ConfigError, PreflightFailed, RenderError, SourceError
+from digest.checks import Finding, IssueUnderCheck, Level, LinkState, PictureState, examine
+from digest.errors import ConfigError, PreflightFailed, RenderError
 from digest.issues.drafts import load_draft
+from digest.pipeline.asking import AskLink as AskLink
+from digest.pipeline.asking import AskPicture, ask_all
+from digest.pipeline.asking import ask_through as ask_through
 from digest.pipeline.render import render_issue
 from digest.pipeline.templates import templates_of
 from digest.rendering.theme import contrasts_of
@@ -21,14 +22,10 @@ from digest.settings import Settings
 from digest.values import Draft, Progress, Recipient, RenderedIssue, Silent
 
 if TYPE_CHECKING:
-    from digest.sources.http import Http
     from subscribers.tokens import TokenSigner
 
-AskLink = Callable[[str], LinkState]
 # The largest values that are likely, so that what fits for this person fits for all.
 _SAMPLE = "W" * 36
-_LINKS_AT_ONCE = 8
-_ANSWERED = re.compile(r"the server answers (\d{3})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +66,14 @@ def examine_issue(
     *,
     now: datetime,
     ask_link: AskLink | None = None,
+    ask_picture: AskPicture | None = None,
     progress: Progress | None = None,
 ) -> Examination:
     """Examine a stored issue as it would be rendered now.
 
     :param signer: makes the links of the sample copy; None: the headers are not examined.
     :param ask_link: tells the state of a story's link; None: links are only read.
+    :param ask_picture: the same of a picture that is printed.
     :raises UnknownIssue: there is no such issue.
     """
     with readers() as session:
@@ -94,15 +93,15 @@ def examine_issue(
                 headers = _sample_headers(session, settings, issue_id, rendered, signer, now)
         except (ConfigError, ValueError) as error:
             fault = str(error)
-    links: dict[str, LinkState] = {}
+    found = under_check(draft, rendered, settings, headers=headers, fault=fault)
+    progress = progress or Silent()
     if ask_link is not None:
-        theme = settings.file.theme
-        logos = [logo for logo in (theme.logo, theme.logo_dark) if logo]
-        links = _ask(draft, logos, ask_link, progress or Silent())
-    return Examination(
-        issue_id,
-        tuple(examine(under_check(draft, rendered, settings, headers=headers, fault=fault, links=links))),
-    )
+        stories = (item.url for item in draft.items if item.url.startswith("http"))
+        found = replace(found, links=ask_all(stories, ask_link, progress, "links"))
+    if ask_picture is not None:
+        printed = (image.src for image in found.page.images if image.src.startswith("http"))
+        found = replace(found, pictures=ask_all(printed, ask_picture, progress, "pictures"))
+    return Examination(issue_id, tuple(examine(found)))
 
 
 def under_check(
@@ -112,7 +111,8 @@ def under_check(
     *,
     headers: tuple[tuple[str, str], ...] | None = None,
     fault: str = "",
-    links: dict[str, LinkState] | None = None,
+    links: Mapping[str, LinkState] | None = None,
+    pictures: Mapping[str, PictureState] | None = None,
 ) -> IssueUnderCheck:
     """A rendered issue as the rules look at it (the preview runs them on unsaved edits, too)."""
     base = settings.public_url or "https://public-url-is-not-set.invalid"
@@ -135,6 +135,8 @@ def under_check(
         headers=headers,
         header_fault=fault,
         links=links or {},
+        pictures=pictures or {},
+        logos=tuple(logo for logo in (settings.file.theme.logo, settings.file.theme.logo_dark) if logo),
         sources={name: templates.source(name) for folder in folders for name in templates.files(folder)},
     )
 
@@ -151,37 +153,6 @@ def require_sound(examination: Examination) -> None:
         f"issue {examination.issue_id}: {first.rule}: {first.message}{where}{more}",
         remedy=f"`digest issue check {examination.issue_id}` shows all; --force sends in spite of them",
     )
-
-
-def ask_through(http: Http) -> AskLink:
-    """Asks links by the safe fetcher: checked addresses, total deadlines, few bytes."""
-    from digest.sources.http import Gone, Request, RetryLater
-
-    def ask(url: str) -> LinkState:
-        try:
-            return LinkState(http.get(Request(url=url, max_body=2048, head_only=True, deadline=20.0)).status)
-        except Gone as error:
-            return LinkState(410, str(error))
-        except RetryLater:
-            return LinkState(200)  # it answers, only not to programs in a hurry
-        except SourceError as error:
-            answered = _ANSWERED.search(str(error))
-            return LinkState(int(answered[1]) if answered else 0, str(error))
-
-    return ask
-
-
-def _ask(draft: Draft, logos: list[str], ask: AskLink, progress: Progress) -> dict[str, LinkState]:
-    stories = [item.url for item in draft.items if item.url.startswith("http")]
-    urls = list(dict.fromkeys([*stories, *logos]))
-    progress.start("links", len(urls))
-    found: dict[str, LinkState] = {}
-    with ThreadPoolExecutor(_LINKS_AT_ONCE) as pool:
-        for url, state in zip(urls, pool.map(ask, urls), strict=True):
-            found[url] = state
-            progress.advance("links")
-    progress.finish("links")
-    return found
 
 
 def _sample_headers(

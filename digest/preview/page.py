@@ -21,7 +21,7 @@ from starlette.routing import Mount, Route
 from digest.errors import Explained, StaleEdit, UnknownIssue
 from digest.issues.finding import issue_row
 from digest.mail.opened import OpenedMessage
-from digest.pipeline.examine_issue import ask_through
+from digest.pipeline.asking import ask_pictures_through, ask_through
 from digest.preview.acting import LONGEST_FORM, act, slot_name, slots_of
 from digest.preview.frame import frame_html, frame_policy
 from digest.preview.viewing import GMAIL_CLIPS_AT, SCHEMES, VIEWS, WIDTHS, Looking, Shown, look, show
@@ -163,7 +163,9 @@ class _Page:
         if action == "send":
             return desk.send(issue_id)
         if action == "links":
-            return "Every link of a story was asked; what is dead stands among the findings."
+            return (
+                "Every link of a story and every picture was asked; what is dead stands among the findings."
+            )
         said = act(desk.app, issue_id, action, form, now=desk.clock.now(), actor=self._actor)
         return f"{said} {desk.send(issue_id)}" if action == "resume" else said
 
@@ -188,8 +190,12 @@ class _Page:
 
         def see() -> Shown:
             app = desk.app
-            ask = ask_through(app.http()) if ask_links else None
-            return show(app, request.path_params["id"], looking, now=desk.clock.now(), ask_link=ask)
+            site = app.settings.file.newsletter.url
+            return show(
+                app, request.path_params["id"], looking, now=desk.clock.now(),
+                ask_link=ask_through(app.http(), site=site) if ask_links else None,
+                ask_picture=ask_pictures_through(app.http(), site=site) if ask_links else None,
+            )  # fmt: skip
 
         try:
             return await run_in_threadpool(see)

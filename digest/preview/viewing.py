@@ -32,7 +32,7 @@ from subscribers.errors import SubscriberError
 
 if TYPE_CHECKING:
     from digest.app import App
-    from digest.pipeline.examine_issue import AskLink
+    from digest.pipeline.asking import AskLink, AskPicture
 
 WIDTHS = (("phone", "Phone"), ("tablet", "Tablet"), ("full", "Full"))
 SCHEMES = tuple((scheme.value, scheme.value.title()) for scheme in Scheme)
@@ -134,7 +134,13 @@ class Shown:
 
 
 def show(
-    app: App, issue_id: int, looking: Looking, *, now: datetime, ask_link: AskLink | None = None
+    app: App,
+    issue_id: int,
+    looking: Looking,
+    *,
+    now: datetime,
+    ask_link: AskLink | None = None,
+    ask_picture: AskPicture | None = None,
 ) -> Shown:
     """Look at an issue. What cannot be rendered is told in ``fault``; only an unknown issue raises."""
     with app.readers() as session:
@@ -150,7 +156,13 @@ def show(
         message=copy.message,
         notes=copy.notes,
         examination=examine_issue(
-            app.readers, app.settings, issue_id, app.signer, now=now, ask_link=ask_link
+            app.readers,
+            app.settings,
+            issue_id,
+            app.signer,
+            now=now,
+            ask_link=ask_link,
+            ask_picture=ask_picture,
         ),
         summary=summary_of(app.readers, issue_id),
         fault=copy.fault,

@@ -21,7 +21,7 @@ from digest.values import Access, Article, ArticleKind, Picture
 MAX_PAGES = 40  # of one source in one visit
 MAX_PICTURES = 60
 WORTH_IT = timedelta(days=7)  # older stories are hardly printed
-_LOOK = 64 * 1024  # bytes of a picture that tell its type and size
+PICTURE_LOOK = 64 * 1024  # bytes of a picture that tell its type and size
 _CUT = re.compile(
     r"(\[?(…|\.\.\.|&hellip;)\]?|read more|continue reading|weiterlesen|lire la suite|leer más)\W*$", re.I
 )
@@ -128,7 +128,7 @@ class Completer:
                     picture.url,
                     allow_private=picture.url.startswith("http:"),  # only this machine's own, see _may_stay
                     accept="image/jpeg,image/png,image/webp,image/gif",
-                    max_body=_LOOK,
+                    max_body=PICTURE_LOOK,
                     deadline=15.0,
                     head_only=True,
                 )
@@ -184,7 +184,7 @@ def judged(picture: Picture, answer: Response) -> Picture | None:
     measured = measure(answer.body)
     if measured is None:
         return None
-    weight = _weight(answer)
+    weight = weight_of(answer)
     if weight is not None and weight > MAX_WEIGHT:
         return None
     if measured.width and min(measured.width, measured.height) < SMALLEST:
@@ -197,14 +197,15 @@ def judged(picture: Picture, answer: Response) -> Picture | None:
     )
 
 
-def _weight(answer: Response) -> int | None:
+def weight_of(answer: Response) -> int | None:
+    """The whole weight in bytes of what a look at its first ``PICTURE_LOOK`` bytes answered, if it tells."""
     total = re.fullmatch(r"bytes \d+-\d+/(\d+)", answer.headers.get("content-range", ""))
     if total:
         return int(total[1])
     length = answer.headers.get("content-length", "")
     if length.isdigit() and answer.status == 200 and "content-encoding" not in answer.headers:
         return int(length)
-    return len(answer.body) if len(answer.body) < _LOOK else None
+    return len(answer.body) if len(answer.body) < PICTURE_LOOK else None
 
 
 def _may_stay(source: Source, picture: Picture) -> bool:

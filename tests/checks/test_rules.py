@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from digest.checks import RULES, Finding, IssueUnderCheck, Level, LinkState, examine
+from digest.checks import RULES, Finding, IssueUnderCheck, Level, LinkState, PictureState, examine
 from digest.checks.clients import uses_of
 from digest.rendering import render
 from digest.rendering.theme import contrasts_of
@@ -44,6 +44,7 @@ def sound() -> IssueUnderCheck:
         contrasts={f"{pair.scheme} {pair.text}/{pair.ground}": pair.ratio for pair in contrasts_of(Theme())},
         headers=HEADERS,
         links={"https://paper.example/story/1?a=1&b=2": LinkState(200)},
+        pictures={"https://img.example/1.jpg": PictureState(200, "", "image/jpeg", 90_000, shown=True)},
         sources={"daily/issue.mjml.j2": "one\ntwo <img src='x.svg'>\nthree"},
     )
 
@@ -85,6 +86,10 @@ def without_slot(part: str) -> Change:
     return change
 
 
+def asked(state: PictureState) -> Change:
+    return lambda issue: replace(issue, pictures={"https://img.example/1.jpg": state})
+
+
 def address(text: str) -> Change:
     def change(issue: IssueUnderCheck) -> IssueUnderCheck:
         masthead = Masthead(name="x", url="https://x.example", postal_address=text, list_title="x")
@@ -111,6 +116,13 @@ FAULTS: dict[str, tuple[str, Level, Change]] = {
     "a picture that Outlook does not show": ("pictures", W, html("https://img.example/1.jpg", "https://img.example/1.webp")),
     "a picture in the HTML itself": ("pictures", E, html("https://img.example/1.jpg", "data:image/png;base64,AA")),
     "a tracking pixel": ("pictures", E, html("</body>", '<img src="https://t.example/p.gif" alt="" width="1"></body>')),
+    "a picture that is gone": ("dead-pictures", E, asked(PictureState(404))),
+    "a picture that does not answer": ("dead-pictures", W, asked(PictureState(0, "too slow"))),
+    "a picture that is shy": ("dead-pictures", W, asked(PictureState(403))),
+    "a picture that is a page": ("dead-pictures", E, asked(PictureState(200, "", "text/html", 80_000))),
+    "a picture that is empty": ("dead-pictures", E, asked(PictureState(200, "", "", 0))),
+    "a picture that turns out to be WebP": ("dead-pictures", W, asked(PictureState(200, "", "image/webp", 9, shown=True))),
+    "a picture that is heavy": ("dead-pictures", W, asked(PictureState(200, "", "image/jpeg", 3_200_000, shown=True))),
     "a picture without alt": ("alt", E, html(IMG, '<img class="picture" src="https://img.example/1.jpg"')),
     "unreadable colours": ("contrast", E, lambda i: replace(i, contrasts={"light: grey on paper": 2.1})),
     "two h1": ("headings", E, html("<h2 class", "<h1>x</h1><h2 class")),
@@ -199,6 +211,13 @@ def test_a_note_of_rendering_names_its_place(sound: IssueUnderCheck) -> None:
         (f"item {first_with(sound, headline)}", notes[1]),
         ("", notes[2]),
     ]
+
+
+def test_a_dead_picture_names_its_item_and_a_dead_logo_the_theme(sound: IssueUnderCheck) -> None:
+    logo = "https://img.example/logo.png"
+    states = {"https://img.example/1.jpg": PictureState(404), logo: PictureState(404)}
+    found = examine(replace(sound, pictures=states, logos=(logo,)))
+    assert [finding.where for finding in found] == ["item 1", "newsletter.toml [theme]"]
 
 
 def test_a_link_with_appended_parameters_leads_to_its_item(sound: IssueUnderCheck) -> None:

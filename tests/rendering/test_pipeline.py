@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from digest.checks import LinkState
+from digest.checks import LinkState, PictureState
 from digest.errors import ConfigError, PreflightFailed, UnknownIssue
 from digest.models import IssueItemRow, IssueRow
 from digest.pipeline.examine_issue import Examination, examine_issue, require_sound
@@ -164,7 +164,7 @@ class TestPreflight:
     def examined(
         self, sessions: sessionmaker[Session], settings: Settings, issue_id: int, signer: TokenSigner
     ) -> Callable[..., Examination]:
-        def examine(**more: object) -> Examination:
+        def examine(settings: Settings = settings, **more: object) -> Examination:
             return examine_issue(sessions, settings, issue_id, signer, now=NOW, **more)  # type: ignore[arg-type]
 
         return examine
@@ -194,6 +194,34 @@ class TestPreflight:
         with pytest.raises(PreflightFailed, match="dead-links") as caught:
             require_sound(found)
         assert "--force" in caught.value.remedy
+
+    def test_printed_pictures_and_logos_are_asked(
+        self, examined: Callable[..., Examination], settings: Settings
+    ) -> None:
+        toml = settings.folder / "newsletter.toml"
+        logo = 'logo = "https://img.example/logo.png"'
+        toml.write_text(TOML.replace('images = "none"', "") + f"\n[theme]\n{logo}\n", "utf-8")
+        asked: list[str] = []
+
+        def ask(url: str) -> PictureState:
+            asked.append(url)
+            return PictureState(404 if "logo" in url else 200, "", "image/jpeg", 90_000, shown=True)
+
+        found = examined(settings=load(settings.folder), ask_picture=ask)
+        assert sorted(asked) == ["https://img.example/a.jpg", "https://img.example/logo.png"]
+        assert [(f.rule, f.where) for f in found.errors] == [("dead-pictures", "newsletter.toml [theme]")]
+
+    @pytest.mark.parametrize(
+        "logo", ["logo.png", "/srv/logo.png", "file:///logo.png", "data:image/png;base64,AA"]
+    )
+    def test_a_logo_that_readers_could_not_fetch_is_refused_at_once(
+        self, settings: Settings, logo: str
+    ) -> None:
+        toml = settings.folder / "newsletter.toml"
+        toml.write_text(TOML + f'\n[theme]\nlogo = "{logo}"\n', "utf-8")
+        with pytest.raises(ConfigError, match=r"theme\.logo") as caught:
+            load(settings.folder)
+        assert "\n" not in str(caught.value)
 
     def test_a_broken_template_is_a_finding_with_its_line(
         self, examined: Callable[..., Examination], settings: Settings
