@@ -180,8 +180,10 @@ def _approve(desk: _Desk) -> str:
 
 
 def _hold(desk: _Desk) -> str:
-    control.pause_issue(desk.app.sessions, desk.issue_id, now=desk.now, actor=desk.actor)
-    return "Held: copies on the wire come to their end, no other goes out."
+    status = control.hold_issue(desk.app.sessions, desk.issue_id, now=desk.now, actor=desk.actor)
+    if status == "paused":
+        return "Held: copies on the wire come to their end, no other goes out."
+    return "Held: nothing sends it until it is approved."
 
 
 def _resume(desk: _Desk) -> str:

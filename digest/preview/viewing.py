@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from sqlalchemy.orm import Session
 
 from digest.errors import ConfigError, DigestError
+from digest.issues import lifecycle
 from digest.issues.drafts import load_draft
 from digest.issues.finding import issue_row
 from digest.issues.view import IssueSummary, IssueView, issue_summaries, issue_view
@@ -105,6 +106,8 @@ class Shown:
     examination: Examination
     summary: Summary
     fault: str
+    held_by: str | None
+    """Who keeps an unsent issue back (empty: unnamed); None when nobody does."""
 
     @property
     def size(self) -> int:
@@ -148,6 +151,7 @@ def show(
         row = issue_row(session, issue_id)
         issues = tuple(issue_summaries(session, limit=20))
         readers = _readers(session, app, row)
+        held_by = lifecycle.held_by(session, issue_id) if view.status == "built" else None
     copy = look(app, row, looking, now=now)
     return Shown(
         issue=view,
@@ -166,6 +170,7 @@ def show(
         ),
         summary=summary_of(app.readers, issue_id),
         fault=copy.fault,
+        held_by=held_by,
     )
 
 

@@ -119,7 +119,7 @@ def test_two_editors_do_not_overwrite_each_other_silently(office: Office) -> Non
         ("insert", {"kind": "note", "to": "top", "url": "javascript:alert(1)"}),
         ("item", {"item": "1", "version": "-1"}),
         ("test", {"address": "nobody"}),
-        ("hold", {}),
+        ("resume", {}),
     ],
 )
 def test_a_press_that_cannot_be_is_told_in_one_line(
@@ -158,6 +158,36 @@ def test_the_issue_is_approved_and_sent_from_the_desk(office: Office) -> None:
     text = office.page.get(office.desk.path(1)).text
     assert "3 of 3 sent" in text
     assert "do/item" not in text  # what is sent stands
+
+
+def test_hold_keeps_an_unsent_issue_back_until_it_is_approved(office: Office) -> None:
+    assert "nothing sends it until it is approved" in office.do("hold")
+    text = office.page.get(office.desk.path(1)).text
+    assert "Held by preview" in text
+    assert 'data-key="hold"' not in text
+    assert "is held by preview" in office.do("send")
+    assert office.issue.status == "built"
+    office.do("approve")
+    assert "Held by" not in office.page.get(office.desk.path(1)).text
+    office.do("send")
+    eventually(lambda: office.issue.status == "sent")
+
+
+def test_hold_takes_an_approval_back(office: Office) -> None:
+    office.do("approve")
+    assert 'data-key="hold"' in office.page.get(office.desk.path(1)).text
+    office.do("hold")
+    assert office.issue.status == "built"
+    assert "is held" in office.do("send")
+    assert office.mailbox.mails() == []
+
+
+def test_a_sent_issue_cannot_be_held(office: Office) -> None:
+    office.do("send")
+    eventually(lambda: office.issue.status == "sent")
+    answer = office.page.post(f"{office.desk.path(1)}/do/hold")
+    assert answer.status_code == 409
+    assert "nothing to hold" in answer.text
 
 
 def test_what_the_preflight_finds_stops_the_sending(office: Office) -> None:
