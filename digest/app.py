@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from digest.pipeline.delivered import Summary
     from digest.pipeline.desk import EditorDesk
     from digest.pipeline.doctor import World
+    from digest.pipeline.ping import Switch
     from digest.pipeline.reading import ReaderDesk
     from digest.pipeline.run import Steps
     from digest.pipeline.signing_up import SignUpDesk
@@ -37,6 +38,7 @@ class App:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
         self.clock = clock
+        self._switches: dict[str, Switch] = {}
 
     @cached_property
     def engine(self) -> Engine:
@@ -156,31 +158,60 @@ class App:
             habits=Habits(wait_when_paused=False),
         )
 
+    def deliver_notices(self, *, stop: threading.Event | None = None) -> None:
+        """Send the notices that wait: confirm, approval and alarm mails."""
+        from digest.pipeline.deliver import deliver_notices
+
+        run = deliver_notices(
+            self.engine,
+            self.settings,
+            transport=self.transport(),
+            signer=self.signer,
+            clock=self.clock,
+            stop=stop,
+        )
+        if run.error is not None:
+            raise run.error
+
     def steps(
         self, edition: str, *, progress: Progress | None = None, stop: threading.Event | None = None
     ) -> Steps:
         """What ``run`` is made of."""
+        from digest.errors import ConfigError, DigestError
         from digest.pipeline.build import build_issue
         from digest.pipeline.collect import collect
         from digest.pipeline.notifying import announce_approval
-        from digest.pipeline.ping import ping
         from digest.pipeline.run import Steps
 
         def build(day: date | None) -> IssueView:
             return build_issue(self.sessions, self.settings, edition, day=day, now=self.clock.now())
 
-        url = self.settings.edition(edition).own.ping_url
+        def announce(issue_id: int) -> int:
+            new = announce_approval(self.sessions, self.settings, issue_id, now=self.clock.now())
+            if new:  # with cron nobody else sends them
+                try:
+                    self.deliver_notices(stop=stop)
+                except (DigestError, ConfigError) as error:
+                    logger.warning("the notice to the editors waits: %s", error)
+            return new
+
         return Steps(
             fetch=lambda: collect(
                 self.sessions, self.settings, clock=self.clock, http=self.http(), progress=progress
             ).as_json(),
             build=build,
             send=lambda issue_id: self.deliver(issue_id, progress=progress, stop=stop),
-            announce=lambda issue_id: announce_approval(
-                self.sessions, self.settings, issue_id, now=self.clock.now()
-            ),
-            ping=lambda what: ping(self.http(), url, what),
+            announce=announce,
+            ping=self.switch(self.settings.edition(edition).own.ping_url),
         )
+
+    def switch(self, url: str | None) -> Switch:
+        """The dead-man's switch behind ``url``; it has a moment at the end to be told."""
+        from digest.pipeline.ping import Switch
+
+        if (url or "") not in self._switches:
+            self._switches[url or ""] = Switch(self.http, url)
+        return self._switches[url or ""]
 
     def world(self) -> World:
         """What ``doctor`` asks."""
@@ -228,9 +259,10 @@ class App:
         """What editors do by the links of their approval mails."""
         from digest.pipeline.desk import EditorDesk
 
-        return EditorDesk(
-            self.sessions, self.readers, self.settings, self.signer, self.clock, self.examiner()
-        )
+        def examine(issue_id: int) -> None:
+            self.examiner()(issue_id)
+
+        return EditorDesk(self.sessions, self.readers, self.settings, self.signer, self.clock, examine)
 
     @cached_property
     def sign_ups(self) -> SignUpDesk:
@@ -241,6 +273,8 @@ class App:
 
     def close(self) -> None:
         """Give connections back."""
+        for switch in self._switches.values():
+            switch.close()
         if "sign_ups" in self.__dict__:
             self.sign_ups.close()
         if "fetcher" in self.__dict__:

@@ -10,6 +10,20 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from digest.errors import ClockUnset
+
+EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)
+"""Before this program was written: a clock that says so has not been set since the machine started."""
+
+
+def require_sane_clock(now: datetime) -> None:
+    """Raise ``ClockUnset`` rather than date issues 1970, and take every story for one of the future."""
+    if now < EARLIEST:
+        raise ClockUnset(
+            f"the clock says {now:%Y-%m-%d}, which is before this program was written",
+            remedy="set the machine's clock (timedatectl set-ntp true)",
+        )
+
 
 class Clock(Protocol):
     """Tells civil and monotonic time and waits."""

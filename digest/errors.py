@@ -11,7 +11,7 @@
     ├ ArticleError ─ UnknownArticle
     ├ RenderError(template, line)
     ├ DatabaseError ─ SchemaTooNew, DatabaseUnusable
-    ├ PortTaken
+    ├ PortTaken, ClockUnset
     └ TransportError
       └ ServerUnavailable, AuthenticationFailed
 
@@ -121,6 +121,10 @@ class SchemaTooNew(DatabaseError):
 
 class PortTaken(DigestError):
     """A port that we should listen on is in use, or may not be used."""
+
+
+class ClockUnset(DigestError):
+    """The machine's clock says a time before this program was written."""
 
 
 class TransportError(DigestError):

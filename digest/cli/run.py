@@ -39,15 +39,18 @@ def run(
     day = civil_date(date) if date else None
     _log_steps(state.quiet)
     with state.progress(show=not json) as progress:
-        report = run_edition(
-            state.app.sessions,
-            state.settings,
-            edition,
-            state.app.steps(edition, progress=progress),
-            now=state.clock.now(),
-            day=day,
-            if_due=if_due,
-        )
+        try:
+            report = run_edition(
+                state.app.sessions,
+                state.settings,
+                edition,
+                state.app.steps(edition, progress=progress),
+                now=state.clock.now(),
+                day=day,
+                if_due=if_due,
+            )
+        finally:
+            state.app.close()  # the dead-man's switch has the last word
     state.emit(json, report.as_json(), lambda out: _tell(out, report))
     if code := exit_code(report):
         raise typer.Exit(code)

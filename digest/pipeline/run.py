@@ -16,11 +16,15 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from digest.calendar import Due, send_moment
+from digest.bounces.rates import Alarm, tell_editors
+from digest.calendar import Due
+from digest.clock import require_sane_clock
 from digest.errors import EmptyIssue, SourceError
 from digest.issues import lifecycle
+from digest.issues.view import issue_view
 from digest.models import IssueRow, IssueStatus
 from digest.pipeline.timetable import decision_for, remember
+from digest.pipeline.waiting import waiting_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session, sessionmaker
@@ -30,6 +34,9 @@ if TYPE_CHECKING:
     from digest.settings import EditionSettings, Settings
 
 logger = logging.getLogger("digest.run")
+
+LATE = timedelta(minutes=15)
+"""From here on a run says that it is late."""
 
 
 class Ending(StrEnum):
@@ -104,11 +111,19 @@ def run_edition(
     :raises PreflightFailed: and all that fetching, building and sending raise.
     """
     edition = settings.edition(name)
+    require_sane_clock(now)
     standing = _standing(sessions, edition, now=now, day=day, if_due=if_due)
     if standing.ending is not None:
-        if standing.ending is not Ending.NOT_DUE:
+        if standing.ending is Ending.TOO_LATE:
+            logger.warning("%s: %s", name, standing.message)
+            steps.ping("fail")  # no issue goes out: whoever watches should know now
+        elif standing.ending is not Ending.NOT_DUE:
             logger.info("%s: %s", name, standing.message)
         return RunReport(name, standing.ending, standing.message)
+    if standing.issue_id is not None:
+        waits = _waits(sessions, settings, edition, standing.issue_id, ask=standing.ask, now=now)
+        if waits is not None:  # as it did at the last look: no step is taken, so none is told
+            return _waiting(sessions, name, steps, standing.issue_id, waits)
     steps.ping("start")
     fetched: dict[str, dict[str, Any]] = {}
     try:
@@ -132,7 +147,7 @@ class _Standing:
     day: date
     ending: Ending | None = None
     message: str = ""
-    lateness: timedelta = timedelta(0)
+    issue_id: int | None = None
     ask: bool = False
 
 
@@ -151,28 +166,33 @@ def _standing(
         row = _issue_of(session, edition.name, day or today)
         if row is not None and row.status is IssueStatus.SENT:
             return _Standing(row.date, Ending.ALREADY_SENT, f"the issue of {row.date} is sent already")
+        issue_id = None if row is None else row.id
         underway = row is not None and (row.status is not IssueStatus.BUILT or edition.own.approve)
         if day is not None or underway:
-            return _Standing(day or today)
+            return _Standing(day or today, issue_id=issue_id)
         decision = decision_for(session, edition, now=now)
         occurrence = decision.occurrence
         if occurrence is None or decision.due is Due.NOTHING:
             if if_due:
                 return _Standing(today, Ending.NOT_DUE, "not due")
-            return _Standing(today)
+            return _Standing(today, issue_id=issue_id)
+        if row is None or row.date != occurrence.day:
+            row = _issue_of(session, edition.name, occurrence.day)
+        if row is not None and row.status in lifecycle.UNDERWAY:
+            return _Standing(row.date, issue_id=row.id)  # past midnight, and still on its way
         if decision.due is Due.SKIP:
             remember(session, edition.name, now=now, skipped=occurrence.day)
-            if row is not None and row.date == occurrence.day:
+            if row is not None:
                 lifecycle.cancel(session, row.id, now=now, actor="schedule")
             message = (
                 f"the issue of {occurrence.day} is {_span(decision.lateness)} late, later than "
                 f"'late' allows: skipped; its stories stay for the next issue"
             )
             return _Standing(occurrence.day, Ending.TOO_LATE, message)
-        late = decision.lateness > timedelta(minutes=15)
-        if late:
+        if decision.lateness > LATE and row is None:
             logger.warning("%s: %s late", edition.name, _span(decision.lateness))
-        return _Standing(occurrence.day, lateness=decision.lateness, ask=decision.due is Due.ASK)
+        issue_id = None if row is None else row.id
+        return _Standing(occurrence.day, issue_id=issue_id, ask=decision.due is Due.ASK)
 
 
 def _work(
@@ -197,13 +217,10 @@ def _work(
     view = steps.build(standing.day)
     logger.info("%s: issue %s: %s", name, view.id, view.subject)
     assert view.id is not None  # noqa: S101 - only a dry run has none
-    waits = _waits(sessions, edition, view.id, ask=standing.ask, now=now)
+    waits = _waits(sessions, settings, edition, view.id, ask=standing.ask, now=now)
     if waits is not None:
-        ending, message = waits
-        if ending is Ending.WAITS_FOR_APPROVAL:
-            steps.announce(view.id)
-        logger.info("%s: %s", name, message)
-        return RunReport(name, ending, message, fetched.get("report"), view.as_json())
+        logger.info("%s: %s", name, waits[1])
+        return _waiting(sessions, name, steps, view.id, waits, fetched.get("report"))
     summary = steps.send(view.id)
     sent = summary.as_json()
     ending = Ending.UNFINISHED if summary.unfinished else Ending.SENT
@@ -215,43 +232,65 @@ def _work(
     return RunReport(name, ending, message, fetched.get("report"), view.as_json(), sent)
 
 
+def _waiting(
+    sessions: sessionmaker[Session],
+    name: str,
+    steps: Steps,
+    issue_id: int,
+    waits: tuple[Ending, str],
+    fetched: dict[str, Any] | None = None,
+) -> RunReport:
+    """What is reported of an issue that waits, or that waited too long."""
+    ending, message = waits
+    if ending is Ending.WAITS_FOR_APPROVAL:
+        steps.announce(issue_id)
+    elif ending is Ending.TOO_LATE:
+        logger.warning("%s: %s", name, message)
+        steps.ping("fail")
+    with sessions() as session:
+        view = issue_view(session, issue_id)
+    return RunReport(name, ending, message, fetched, view.as_json())
+
+
 def _waits(
-    sessions: sessionmaker[Session], edition: EditionSettings, issue_id: int, *, ask: bool, now: datetime
+    sessions: sessionmaker[Session],
+    settings: Settings,
+    edition: EditionSettings,
+    issue_id: int,
+    *,
+    ask: bool,
+    now: datetime,
 ) -> tuple[Ending, str] | None:
     """Whether the issue must wait for an editor or for ``send_at``, or has waited too long."""
     with sessions.begin() as session:
         row = session.get_one(IssueRow, issue_id)
-        if row.status not in {IssueStatus.BUILT, IssueStatus.APPROVED}:
+        if row.status not in lifecycle.UNSENT:
             return None
-        moment = _send_moment(edition, row)
-        if row.status is IssueStatus.BUILT and (edition.own.approve or ask):
-            if now < moment + _patience(edition):
+        waiting = waiting_of(edition, row)
+        held = lifecycle.held_by(session, issue_id) if row.status is IssueStatus.BUILT else None
+        if row.status is IssueStatus.BUILT and (edition.own.approve or ask or held is not None):
+            if now < waiting.ends_at:
                 why = "is late and " if ask else ""
                 remedy = f"`digest issue approve {issue_id}`"
                 return Ending.WAITS_FOR_APPROVAL, f"issue {issue_id} {why}waits for {remedy}"
-            if edition.own.unapproved == "skip":
+            if waiting.skips or held is not None:
                 lifecycle.cancel(session, issue_id, now=now, actor="schedule")
                 remember(session, edition.name, now=now, skipped=row.date)
                 message = f"nobody approved issue {issue_id} in time: cancelled; its stories stay"
+                _tell_editors(session, settings, issue_id, message, now=now)
                 return Ending.TOO_LATE, message
             lifecycle.approve(session, issue_id, now=now, actor="schedule")
-            logger.warning("%s: nobody approved issue %s: sent by policy", edition.name, issue_id)
-        if edition.own.send_at and now < moment:
+            message = f"nobody approved issue {issue_id} in time: it is sent, as `unapproved` says"
+            logger.warning("%s: %s", edition.name, message)
+            _tell_editors(session, settings, issue_id, message, now=now)
+        if waiting.goes_at is not None and now < waiting.goes_at:
             return Ending.WAITS_FOR_TIME, f"issue {issue_id} goes out at {edition.own.send_at}"
     return None
 
 
-def _send_moment(edition: EditionSettings, row: IssueRow) -> datetime:
-    """When the issue should go out: at ``send_at`` of its date, else when it was built."""
-    if edition.own.send_at:
-        return send_moment(row.date, edition.own.send_at, edition.timezone)
-    return row.built_at
-
-
-def _patience(edition: EditionSettings) -> timedelta:
-    """How long an issue waits for approval after its time: as long as ``late`` allows."""
-    late = edition.own.late
-    return late if isinstance(late, timedelta) else edition.own.expire_after
+def _tell_editors(session: Session, settings: Settings, issue_id: int, text: str, *, now: datetime) -> None:
+    alarm = Alarm(name=f"approval of issue {issue_id}", text=text, issue_id=issue_id)
+    tell_editors(session, [alarm], editors=len(settings.file.newsletter.editors), now=now)
 
 
 def _issue_of(session: Session, edition: str, day: date) -> IssueRow | None:

@@ -12,8 +12,10 @@ from sqlalchemy import select
 from digest.bounces.rates import Alarm, tell_editors
 from digest.delivery.compaction import compact
 from digest.errors import DigestError
+from digest.issues import lifecycle
 from digest.models import IssueRow, IssueStatus
 from digest.pipeline.run import run_edition
+from digest.pipeline.timetable import decision_for
 from digest.schedule.loop import Job
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 LOOK = timedelta(seconds=10)
 """How often an edition's clock is looked at: an issue begins at most this much after its time."""
+
+RETRY_SECONDS = 60.0
 
 
 def jobs_of(app: App) -> list[Job]:
@@ -32,13 +36,14 @@ def jobs_of(app: App) -> list[Job]:
         if settings.edition(name).own.schedule
     ]
     jobs += [
-        Job("unfinished issues", lambda stop: deliver_unfinished(app, stop), timedelta(seconds=60)),
+        Job("unfinished issues", Unfinished(app), LOOK),
         Job("feeds", lambda _stop: fetch_due(app), timedelta(seconds=60)),
         Job("notices", lambda stop: send_notices(app, stop), timedelta(seconds=10)),
         Job("retention", lambda _stop: retain(app), timedelta(hours=6)),
     ]
     if settings.file.bounces is not None:
-        jobs.append(Job("bounces", lambda _stop: poll_bounces(app), settings.file.bounces.poll))
+        every = settings.file.bounces.poll
+        jobs.append(Job("bounces", lambda stop: watch_bounces(app, every, stop), every))
     return jobs
 
 
@@ -60,14 +65,35 @@ def run_due(app: App, name: str, stop: threading.Event) -> None:
         raise
 
 
-def deliver_unfinished(app: App, stop: threading.Event) -> None:
-    """Go on with every issue that is being sent: what is due, deferred, or was left by a killed worker."""
-    with app.readers() as session:
-        issues = session.scalars(select(IssueRow.id).where(IssueRow.status == IssueStatus.SENDING)).all()
-    for issue_id in issues:
-        if stop.is_set():
-            return
-        app.deliver(issue_id, stop=stop)
+class Unfinished:
+    """Goes on with every issue that is being sent: new ones at once, what is deferred each minute.
+
+    One that fails leaves the others; what failed is raised at the end.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._next: dict[int, float] = {}
+
+    def __call__(self, stop: threading.Event) -> None:
+        app = self._app
+        with app.readers() as session:
+            issues = session.scalars(
+                select(IssueRow.id).where(IssueRow.status == IssueStatus.SENDING).order_by(IssueRow.id)
+            ).all()
+        failed: DigestError | None = None
+        for issue_id in issues:
+            if stop.is_set() or app.clock.monotonic() < self._next.get(issue_id, 0.0):
+                continue
+            self._next[issue_id] = app.clock.monotonic() + RETRY_SECONDS
+            try:
+                app.deliver(issue_id, stop=stop)
+            except DigestError as error:
+                text = f"Issue {issue_id} cannot be sent further: {error} {error.remedy}".strip()
+                _tell_editors(app, f"issue {issue_id}", text)
+                failed = error
+        if failed is not None:
+            raise failed
 
 
 def fetch_due(app: App) -> None:
@@ -79,23 +105,14 @@ def fetch_due(app: App) -> None:
 
 def send_notices(app: App, stop: threading.Event) -> None:
     """Send the notices that wait."""
-    from digest.pipeline.deliver import deliver_notices
-
-    deliver_notices(
-        app.engine,
-        app.settings,
-        transport=app.transport(),
-        signer=app.signer,
-        clock=app.clock,
-        stop=stop,
-    )
+    app.deliver_notices(stop=stop)
 
 
-def poll_bounces(app: App) -> None:
-    """Read the bounce mailbox."""
-    from digest.pipeline.bounces import poll
+def watch_bounces(app: App, every: timedelta, stop: threading.Event) -> None:
+    """Read the bounce mailbox, and stay by it while its server tells of new mail."""
+    from digest.pipeline.bounces import watch
 
-    poll(app.settings, app.sessions, signer=app.signer, clock=app.clock)
+    watch(app.settings, app.sessions, signer=app.signer, clock=app.clock, stop=stop, every=every)
 
 
 def retain(app: App) -> None:
@@ -104,18 +121,22 @@ def retain(app: App) -> None:
 
 
 def _is_being_sent(app: App, name: str) -> bool:
-    edition = app.settings.edition(name)
-    today = app.clock.now().astimezone(ZoneInfo(edition.timezone)).date()
+    """Whether the issue that is due is on its way; past midnight that is still yesterday's."""
+    edition, now = app.settings.edition(name), app.clock.now()
     with app.readers() as session:
-        status = session.scalar(
-            select(IssueRow.status).where(
+        due = decision_for(session, edition, now=now).occurrence
+        days = {now.astimezone(ZoneInfo(edition.timezone)).date(), *((due.day,) if due else ())}
+        underway = session.scalar(
+            select(IssueRow.id)
+            .where(
                 IssueRow.edition == name,
-                IssueRow.date == today,
+                IssueRow.date.in_(days),
                 IssueRow.ordinal == 0,
-                IssueRow.status != IssueStatus.CANCELLED,
+                IssueRow.status.in_(lifecycle.UNDERWAY),
             )
+            .limit(1)
         )
-    return status in {IssueStatus.SENDING, IssueStatus.PAUSED}
+    return underway is not None
 
 
 def _tell_editors(app: App, name: str, text: str) -> None:
