@@ -12,6 +12,8 @@ from digest.cli.render import check, render
 if TYPE_CHECKING:
     from datetime import date
 
+    from rich.console import Console
+
     from digest.issues.view import IssueView
 
 app = typer.Typer(no_args_is_help=True, help="Build, edit, render and check issues.")
@@ -87,14 +89,27 @@ def list_issues(
 
 @app.command()
 def show(ctx: typer.Context, issue: IssueId, json: Json = False) -> None:
-    """Show an issue with its items and their numbers. Example: digest issue show daily@latest"""
-    from digest.issues.finding import resolve_issue_id
+    """Show an issue with its items and their numbers, and what became of its copies.
+
+    Example: digest issue show daily@latest
+    """
+    from digest.cli.output_desk import print_issue
+    from digest.cli.output_send import print_summary
     from digest.issues.view import issue_view
+    from digest.pipeline.delivered import summary_of
 
     state = state_of(ctx)
+    issue_id = _id(state, issue)
     with state.app.readers() as session:
-        view = issue_view(session, resolve_issue_id(session, issue))
-    _emit(state, json, view)
+        view = issue_view(session, issue_id)
+    told = summary_of(state.app.readers, issue_id)
+
+    def human(out: Console) -> None:
+        print_issue(out, view)
+        if told.recipients:
+            print_summary(out, told, zone=view.timezone, named=False)
+
+    state.emit(json, {**view.as_json(), "deliveries": told.as_json() if told.recipients else None}, human)
 
 
 @app.command()

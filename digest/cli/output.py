@@ -154,8 +154,7 @@ class _Bars(_Lines):
     def advance(self, task: str, by: int = 1, **counts: int) -> None:
         if task not in self._tasks:
             self.start(task)
-        known = self._counts.setdefault(task, {})
-        known.update(counts)
+        known = self._counts[task] = counts | (self._counts.get(task, {}) | counts)  # in their latest order
         shown = " · ".join(f"{value} {name}" for name, value in known.items() if value)
         speed = self.bars.tasks[self._tasks[task]].speed
         self.bars.update(self._tasks[task], advance=by, counts=shown, rate=f"{speed:,.0f}/s" if speed else "")

@@ -39,33 +39,43 @@ class JsonLines:
         sys.stderr.flush()
 
 
-def print_summary(out: Console, summary: Summary, *, zone: str) -> None:
-    """What became of the copies, and the next step for those that are not at their end."""
+def print_summary(out: Console, summary: Summary, *, zone: str, named: bool = True) -> None:
+    """What became of the copies, and the next step for those that are not at their end.
+
+    With ``named`` False the first line does not name the issue, which stands above it.
+    """
+    from functools import partial
+
     from rich.text import Text
 
     from digest.cli.output import local
+    from digest.models import IssueStatus
 
+    say = partial(out.print, soft_wrap=True)  # commands on one line, to be copied
     parts = [f"{summary.sent:,} sent"]
     for name in ("deferred", "refused", "uncertain", "suppressed", "expired", "cancelled", "waiting"):
         count = getattr(summary, name)
         if count:
             parts.append(f"{count:,} {name}")
-    out.print(Text(f"Issue {summary.issue}: {summary.recipients:,} recipients: " + ", ".join(parts)))
+    name = f"Issue {summary.issue}: " if named else "Copies     "
+    say(Text(f"{name}{summary.recipients:,} recipients: " + ", ".join(parts)))
     if summary.delivered:
-        out.print(Text(f"This run: {summary.delivered:,} in {summary.seconds:,.1f} s, {summary.rate:,.0f}/s"))
+        say(Text(f"This run: {summary.delivered:,} in {summary.seconds:,.1f} s, {summary.rate:,.0f}/s"))
     for reply, count in summary.replies:
-        out.print(Text(f"  {count:,} × {reply}", style="dim"))
+        say(Text(f"  {count:,} × {reply}", style="dim"))
     if summary.reason:
-        out.print(Text(summary.reason))
-    if summary.unfinished:
+        say(Text(summary.reason))
+    if summary.status is IssueStatus.PAUSED:
+        say(Text(f"Paused: `digest resume {summary.issue}` goes on."))
+    elif summary.unfinished:
         when = f" (next: {local(summary.next_at, zone)})" if summary.next_at else ""
-        out.print(Text(f"Not finished: `digest send {summary.issue}` goes on with what is due{when}."))
+        say(Text(f"Not finished: `digest send {summary.issue}` goes on with what is due{when}."))
     if summary.held:
-        out.print(
+        say(
             Text(
                 f"{summary.held:,} in doubt: the server may or may not have them. "
                 f"`digest send {summary.issue} --uncertain resend` or `--uncertain drop`."
             )
         )
     if summary.refused:
-        out.print(Text("Refused for good; invalid addresses are suppressed: `digest bounces list`."))
+        say(Text("Refused for good; invalid addresses are suppressed: `digest bounces list`."))

@@ -91,6 +91,7 @@ def options(
         import logging
 
         logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+        logging.getLogger("digest").setLevel(logging.DEBUG)  # the addresses of copies that were not taken too
     ctx.obj = State(folder=folder, quiet=quiet, verbose=verbose, no_color=no_color, now=now)
     if version:
         from digest import __version__

@@ -388,9 +388,10 @@ class Worker:
             fresh[status] = fresh.get(status, 0) + 1
         if not fresh:
             return
+        counts = self._run.counts
         for status, count in fresh.items():
-            self._run.counts[status] = self._run.counts.get(status, 0) + count
+            counts[status] = counts.get(status, 0) + count
         done = sum(fresh.values())
         self._progress.advance(
-            TASK, done, **{status.value: count for status, count in self._run.counts.items()}
+            TASK, done, **{status.value: counts[status] for status in DeliveryStatus if status in counts}
         )

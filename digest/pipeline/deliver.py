@@ -100,12 +100,15 @@ def deliver(
         run.of(DeliveryStatus.SENT) == 0 or not isinstance(run.error, ServerUnavailable)
     ):
         raise run.error
-    if run.end is End.PAUSED and run.reason:
+    summary = summary_of(readers, issue_id, run)
+    with readers() as session:
+        reason = run.reason if run.end is End.PAUSED else issue_row(session, issue_id).paused_reason
+    if summary.status is IssueStatus.PAUSED and reason:
         raise IssueError(
-            f"issue {issue_id} is paused: {run.reason}",
+            f"issue {issue_id} is paused: {reason} ({summary.sent:,} of {summary.recipients:,} are sent)",
             remedy=f"mend the cause, then `digest resume {issue_id}`",
         )
-    return summary_of(readers, issue_id, run)
+    return summary
 
 
 def prepare(
@@ -293,8 +296,9 @@ def _close(
         return
     with sessions.begin() as session:
         row = issue_row(session, issue_id, lock=True)
-        if row.status is not IssueStatus.SENDING:
+        if row.status not in lifecycle.UNDERWAY:
             return
+        row.paused_reason = ""  # that too many came back stops nothing any more: the editors were told
         if row.sent_at is not None:
             row.status = IssueStatus.SENT  # it was sent before; some more have got it now
         else:

@@ -11,18 +11,19 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from digest.delivery.worker import End, Run
 from digest.issues.finding import issue_row
-from digest.models import DeliveryRow, DeliveryStatus
+from digest.models import DeliveryRow, DeliveryStatus, IssueStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """What became of all copies of an issue, and what this run did of it.
 
-    ``waiting`` copies are queued or claimed. ``held`` of the uncertain ones wait for a decision.
-    ``delivered`` counts this run's; ``seconds`` and ``rate`` (a second) are this run's too.
+    ``status`` is the issue's. ``waiting`` copies are queued or claimed. ``held`` of the uncertain ones
+    wait for a decision. ``delivered`` counts this run's; ``seconds`` and ``rate`` (a second) are this run's too.
     """
 
     issue: int
+    status: IssueStatus = IssueStatus.SENDING
     recipients: int = 0
     sent: int = 0
     deferred: int = 0
@@ -56,6 +57,7 @@ class Summary:
         """The JSON of ``send``."""
         return {
             "issue": self.issue,
+            "status": self.status.value,
             "recipients": self.recipients,
             "sent": self.sent,
             "deferred": self.deferred,
@@ -96,13 +98,14 @@ def summary_of(readers: sessionmaker[Session], issue_id: int, run: Run | None = 
     """The counts of an issue, compacted ones included."""
     with readers() as session:
         row = issue_row(session, issue_id)
+        status = row.status
         counts: dict[str, int] = {name: int(count) for name, count in row.counts.items()}
-        for status, count in session.execute(
+        for state, count in session.execute(
             select(DeliveryRow.status, func.count())
             .where(DeliveryRow.issue_id == issue_id)
             .group_by(DeliveryRow.status)
         ):
-            counts[status.value] = counts.get(status.value, 0) + count
+            counts[state.value] = counts.get(state.value, 0) + count
         held = session.scalar(
             select(func.count()).where(
                 DeliveryRow.issue_id == issue_id,
@@ -123,6 +126,7 @@ def summary_of(readers: sessionmaker[Session], issue_id: int, run: Run | None = 
     run = run or Run()
     return Summary(
         issue=issue_id,
+        status=status,
         recipients=sum(counts.values()),
         waiting=sum(counts.get(status, 0) for status in ("queued", "claimed", "sending")),
         held=held or 0,
