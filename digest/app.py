@@ -125,8 +125,8 @@ class App:
 
         A dead story is dropped or swapped by the edition's policy; the issue goes out without it.
         """
-        from digest.pipeline.correct import recheck_issue
         from digest.pipeline.examine_issue import ask_through, examine_issue, require_sound
+        from digest.pipeline.recheck import recheck_issue
 
         def examine(issue_id: int) -> None:
             now = self.clock.now()

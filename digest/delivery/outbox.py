@@ -32,7 +32,7 @@ from digest.delivery.presence import is_dead, worker_name
 from digest.delivery.statements import LEASED, hot_statements
 from digest.delivery.verdicts import unsent
 from digest.delivery.writer import Writer
-from digest.models import DeliveryRow, DeliveryStatus, IssueRow, IssueStatus
+from digest.models import DeliveryRow, DeliveryStatus, IssueRow, IssueStatus, RenditionRow
 from digest.values import Recipient
 from subscribers.audience import audience
 from subscribers.database import reading
@@ -134,6 +134,7 @@ class SqlOutbox:
             .with_for_update(skip_locked=True)
             .cte("picked")
         )
+        newest = select(func.max(RenditionRow.id)).where(RenditionRow.issue_id == self._issue_id)
         moment = ROWS.c.lease_until.type
         return (
             update(ROWS)
@@ -143,6 +144,8 @@ class SqlOutbox:
                 worker=bindparam("worker"),
                 fence=ROWS.c.fence + 1,
                 lease_until=bindparam("lease", type_=moment),
+                # A copy that came back goes out with what stands by now, not with what was withdrawn since.
+                rendition_id=func.coalesce(newest.scalar_subquery(), ROWS.c.rendition_id),
             )
             .returning(
                 ROWS.c.id,

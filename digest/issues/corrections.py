@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from digest.models import (
@@ -18,9 +19,13 @@ from digest.models import (
     IssueStatus,
     RenditionRow,
 )
+from digest.values import Slot
+from subscribers.models import SubscriptionRow
 
 WITHDRAWN = "withdrawn"
 """The event of an issue of which a story was withdrawn after its first copy."""
+CORRECTED = "corrected"
+"""The event of an issue that another one corrects: ``by`` its number, ``items`` what it speaks of."""
 
 GOT = (DeliveryStatus.SENT, DeliveryStatus.UNCERTAIN, DeliveryStatus.SENDING)
 _BEGUN = (DeliveryStatus.QUEUED, DeliveryStatus.CLAIMED, DeliveryStatus.DEFERRED)
@@ -30,13 +35,15 @@ _BEGUN = (DeliveryStatus.QUEUED, DeliveryStatus.CLAIMED, DeliveryStatus.DEFERRED
 class Mark:
     """A story that copies of an issue carried and that no longer stands; the archive says so.
 
-    ``rendition_id`` is the last rendition that has it.
+    ``rendition_id`` is the last rendition that has it, ``corrected_by`` the newest correction that speaks
+    of it, if there is one that is not cancelled.
     """
 
     item: int
     headline: str
     at: datetime
     rendition_id: int | None
+    corrected_by: int | None = None
 
 
 def marks(session: Session, issue_id: int) -> list[Mark]:
@@ -46,9 +53,32 @@ def marks(session: Session, issue_id: int) -> list[Mark]:
         .where(IssueEventRow.issue_id == issue_id, IssueEventRow.action == WITHDRAWN)
         .order_by(IssueEventRow.id)
     )
+    told = _corrected(session, issue_id)
     return [
-        Mark(int(detail["item"]), str(detail["headline"]), at, detail.get("rendition")) for at, detail in rows
+        Mark(
+            item := int(detail["item"]), str(detail["headline"]), at, detail.get("rendition"), told.get(item)
+        )
+        for at, detail in rows
     ]
+
+
+def _corrected(session: Session, issue_id: int) -> dict[int, int]:
+    """By withdrawn item, the correction that speaks of it."""
+    rows = session.scalars(
+        select(IssueEventRow.detail)
+        .where(IssueEventRow.issue_id == issue_id, IssueEventRow.action == CORRECTED)
+        .order_by(IssueEventRow.id)
+    )
+    stands = set(
+        session.scalars(
+            select(IssueRow.id).where(
+                IssueRow.corrects_id == issue_id, IssueRow.status != IssueStatus.CANCELLED
+            )
+        )
+    )
+    return {
+        item: detail["by"] for detail in rows if detail["by"] in stands for item in detail.get("items", [])
+    }
 
 
 def printed_items(session: Session, article_id: int) -> Sequence[tuple[IssueRow, IssueItemRow]]:
@@ -82,7 +112,8 @@ def give_waiting(session: Session, issue_id: int, rendition_id: int) -> int:
     """Give the copies that have not begun another rendition; tells how many.
 
     A copy that a worker has claimed is taken back from it by the fence: the worker asks for its permit
-    before the final dot, is refused, and the copy goes out anew. One whose dot may be out stays as it is.
+    before the final dot, is refused, and the copy goes out anew. One whose dot may be out stays as it is;
+    should it come back after all, its next claim takes the newest rendition.
     """
     changed = session.execute(
         update(DeliveryRow)
@@ -98,9 +129,46 @@ def give_waiting(session: Session, issue_id: int, rendition_id: int) -> int:
     return int(changed.rowcount)  # type: ignore[attr-defined]
 
 
-def got_rendition(session: Session, issue_id: int, rendition_id: int | None) -> int:
-    """How many people got the issue; with ``rendition_id`` that version of it."""
-    query = select(DeliveryRow.id).where(DeliveryRow.issue_id == issue_id, DeliveryRow.status.in_(GOT))
+def got_wrong(session: Session, issue_id: int, rendition_id: int | None) -> Select[tuple[int]]:
+    """The subscribers whose copies of the issue were wrong: those of ``rendition_id`` and of every one
+    before it; None: all copies.
+
+    A copy that was in doubt and was sent once more may have been wrong the first time, so it counts.
+    """
+    got: list[ColumnElement[bool]] = [
+        DeliveryRow.issue_id == issue_id,
+        DeliveryRow.status.in_(GOT),
+        DeliveryRow.subscriber_id.is_not(None),
+    ]
     if rendition_id is not None:
-        query = query.where(DeliveryRow.rendition_id == rendition_id)
-    return len(session.scalars(query.limit(1)).all())
+        mended = (
+            select(func.min(RenditionRow.at))
+            .where(RenditionRow.issue_id == issue_id, RenditionRow.id > rendition_id)
+            .scalar_subquery()
+        )
+        doubtful = and_(DeliveryRow.resends > 0, DeliveryRow.first_sent_at < mended)
+        got.append(or_(DeliveryRow.rendition_id <= rendition_id, doubtful))
+    return select(DeliveryRow.subscriber_id).where(*got)  # type: ignore[return-value]
+
+
+def anybody_got_wrong(session: Session, issue_id: int, rendition_id: int | None) -> bool:
+    """Whether there is anybody of :func:`got_wrong`."""
+    return session.scalar(got_wrong(session, issue_id, rendition_id).limit(1)) is not None
+
+
+def chose_sections_of(session: Session, items: Iterable[int]) -> ColumnElement[bool] | None:
+    """A condition on subscriptions: who has left out the sections of all these items never saw them. None
+    when some item was in every copy (Don't Miss), or in every subject (the lead)."""
+    wanted = list(items)
+    places = session.execute(
+        select(IssueItemRow.slot, IssueItemRow.section).where(IssueItemRow.id.in_(wanted))
+    ).all()
+    keys = {section if slot in _OF_A_SECTION else "" for slot, section in places}
+    if len(places) < len(wanted) or not keys or "" in keys:
+        return None
+    chosen = cast(SubscriptionRow.sections, Text)
+    everything: list[ColumnElement[Any]] = [SubscriptionRow.sections.is_(None), chosen == "null"]
+    return or_(*everything, *(chosen.contains(f'"{key}"', autoescape=True) for key in sorted(keys)))
+
+
+_OF_A_SECTION = (Slot.SECTION, Slot.TOP, Slot.BOTTOM)

@@ -1,59 +1,37 @@
-"""Corrections: dead links just before sending, withdrawn stories, and the issue that says what was wrong."""
+"""Corrections: a story is withdrawn, and an issue says so to exactly those who got it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from digest.errors import EmptyIssue, IssueError, IssueLocked
-from digest.issues import corrections, decisions
+from digest.issues import corrections, decisions, editing
 from digest.issues.drafts import load_draft
 from digest.issues.events import record
 from digest.issues.finding import issue_row
-from digest.issues.items import as_row
+from digest.issues.items import as_row, load_items
 from digest.issues.lifecycle import UNDERWAY, UNSENT
 from digest.issues.storing import next_ordinal
 from digest.issues.view import IssueView, issue_view
-from digest.models import ArticleRow, IssueItemRow, IssueRow, IssueStatus
+from digest.issues.wording import edited_text
+from digest.models import IssueItemRow, IssueRow, IssueStatus
+from digest.picking.folding import fold
+from digest.picking.subject import (
+    PREHEADER_LENGTH,
+    SUBJECT_LENGTH,
+    Occasion,
+    preheader_of,
+    shorten,
+    subject_of,
+)
 from digest.pipeline.replacing import take_out
 from digest.settings import Settings
-from digest.values import Item, ItemKind, Origin, Slot
-
-if TYPE_CHECKING:
-    from digest.pipeline.examine_issue import AskLink
-
-RULE_ACTOR = "link check"
-
-
-@dataclass(frozen=True, slots=True)
-class LinkNote:
-    """What the look at one item's link and article found."""
-
-    item: int
-    headline: str
-    url: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Recheck:
-    """The last look before sending: stories that were taken out, and what is only worth a note."""
-
-    dead: tuple[LinkNote, ...] = ()
-    unknown: tuple[LinkNote, ...] = ()
-    renamed: tuple[LinkNote, ...] = ()
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """One line for each finding, for people."""
-        return tuple(
-            f"item {n.item} ({n.headline[:60]}): {n.message}"
-            for n in (*self.dead, *self.unknown, *self.renamed)
-        )
+from digest.values import Draft, Item, ItemKind, Origin, Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,48 +54,6 @@ class Withdrawn:
             "swapped_in": self.swapped_in,
             "needs_correction": self.needs_correction,
         }
-
-
-def recheck_issue(
-    sessions: sessionmaker[Session], settings: Settings, issue_id: int, ask: AskLink, *, now: datetime
-) -> Recheck:
-    """Look at the links of an unsent issue just before it goes out.
-
-    404 or 410 twice is dead: the story is dropped, swapped or kept as the edition's ``dead_links`` says.
-    Everything else that is no page is unknown and only noted, as is a headline that the source changed.
-    The network is asked outside of any transaction. An issue that is being sent is left alone.
-    """
-    with sessions() as session:
-        row = issue_row(session, issue_id)
-        if row.status not in UNSENT:
-            return Recheck()
-        items = _linked_items(session, row)
-        titles = _titles(session, items)
-    renamed = tuple(
-        LinkNote(item.id, item.headline, item.url or "", f"the source now says {titles[item.article_id]!r}")
-        for item in items
-        if item.article_id in titles and not item.locked and titles[item.article_id] != item.headline
-    )
-    gone, unknown = _ask(items, ask)
-    if not gone:
-        return Recheck(unknown=unknown, renamed=renamed)
-    policy = settings.edition(row.edition).own.dead_links
-    with sessions.begin() as session:
-        row = issue_row(session, issue_id, lock=True)
-        if row.status not in UNSENT:
-            return Recheck(unknown=unknown, renamed=renamed)
-        approved = row.status, row.approved_at, row.approved_by
-        for note in gone:
-            item = session.get_one(IssueItemRow, note.item)
-            if policy != "keep" and not item.dropped:
-                take_out(
-                    session, settings, row, item,
-                    now=now, actor=RULE_ACTOR, reason=note.message, swap=policy == "swap",
-                )  # fmt: skip
-        # A policy did this, not a hand: what an editor approved may go out without the dead story.
-        row.status, row.approved_at, row.approved_by = approved
-        record(session, row.id, "links-checked", now=now, actor=RULE_ACTOR, dead=[note.item for note in gone])
-    return Recheck(dead=gone, unknown=unknown, renamed=renamed)
 
 
 def withdraw_article(
@@ -155,88 +91,68 @@ def correct_issue(
 ) -> IssueView:
     """Build the issue that tells those who got a wrong rendition what was wrong, and only them.
 
-    Building again gives the same one as long as it is unsent. Raises ``IssueLocked`` for an issue of which
-    no copy has gone out, ``IssueError`` when nothing was withdrawn and no ``text`` is given, ``EmptyIssue``
-    when nobody got a wrong copy.
+    Building again gives the same one as long as it is unsent, with what was withdrawn meanwhile, and with
+    the new ``text`` if there is one. What a sent correction told is not told again.
+    Raises ``IssueLocked`` for an issue of which no copy has gone out, ``IssueError`` when nothing was
+    withdrawn (since) and no ``text`` is given, ``EmptyIssue`` when nobody got a wrong copy.
     """
     with sessions.begin() as session:
         wrong = issue_row(session, issue_id, lock=True)
         if wrong.status not in {IssueStatus.SENT, *UNDERWAY}:
             raise IssueLocked(f"issue {wrong.id} is {wrong.status}: no copy of it is out, so edit it")
-        standing = session.scalar(
-            select(IssueRow.id).where(IssueRow.corrects_id == wrong.id, IssueRow.status.in_(UNSENT)).limit(1)
-        )
-        if standing is not None:
-            return issue_view(session, standing)
         marks = corrections.marks(session, wrong.id)
-        if not marks and not text.strip():
-            raise IssueError(
-                f"nothing of issue {wrong.id} was withdrawn",
-                remedy='`digest articles withdraw ID` first, or say what was wrong with --text "…"',
-            )
-        rendition = _wrong_rendition(session, wrong, [mark.rendition_id for mark in marks])
-        if not corrections.got_rendition(session, wrong.id, rendition):
+        standing = session.scalar(
+            select(IssueRow)
+            .where(IssueRow.corrects_id == wrong.id, IssueRow.status.in_(UNSENT))
+            .order_by(IssueRow.id)
+            .limit(1)
+            .with_for_update()
+        )
+        new = [mark for mark in marks if mark.corrected_by is None]
+        if standing is not None:
+            _say_more(session, standing, wrong, marks, new, text.strip(), now=now, actor=actor)
+            return issue_view(session, standing.id)
+        if not new and not text.strip():
+            raise _nothing_to_correct(wrong, marks)
+        rendition = _wrong_rendition(session, wrong, [mark.rendition_id for mark in new])
+        if not corrections.anybody_got_wrong(session, wrong.id, rendition):
             raise EmptyIssue(
                 f"nobody got a wrong copy of issue {wrong.id}", remedy="there is nothing to correct"
             )
-        row = _correction_row(session, settings, wrong, rendition, [mark.headline for mark in marks], now=now)
+        row = _correction_row(session, settings, wrong, rendition, [mark.headline for mark in new], now=now)
         session.add(row)
         session.flush()
-        for position, item in enumerate(_correction_items(wrong, marks, text, actor), start=1):
-            session.add(as_row(_placed(item, position), row.id, edited_at=now))
+        _add_items(session, row, wrong, new, text.strip(), now=now, actor=actor)
         record(session, row.id, "built", now=now, actor=actor, corrects=wrong.id)
-        record(session, wrong.id, "corrected", now=now, actor=actor, by=row.id)
         session.flush()
         return issue_view(session, row.id)
 
 
-def _linked_items(session: Session, row: IssueRow) -> list[IssueItemRow]:
-    found = session.scalars(
-        select(IssueItemRow).where(
-            IssueItemRow.issue_id == row.id,
-            IssueItemRow.kind == ItemKind.STORY,
-            IssueItemRow.dropped.is_(False),
-            IssueItemRow.url.is_not(None),
-        )
-    )
-    return sorted(found, key=lambda item: item.id)
+def draft_without_withdrawn(
+    session: Session, settings: Settings, issue_id: int, rendition_id: int
+) -> Draft | None:
+    """What copies carry that go out from now on, when ``rendition_id``, the newest one, has stories that
+    were withdrawn after the issue was sent; None when that rendition may go out as it is."""
+    gone = {mark.item for mark in corrections.marks(session, issue_id) if mark.rendition_id == rendition_id}
+    if not gone:
+        return None
+    draft = load_draft(session, settings, issue_id)
+    left = tuple(item for item in draft.items if item.id not in gone)
+    edition = settings.edition(draft.edition)
+    occasion = Occasion(edition.title, edition.name, draft.date, draft.language)
+    told = [item.headline for item in draft.items if item.id in gone]
+    subject, preheader = draft.subject, draft.preheader
+    if any(_tells(subject, headline) for headline in told):
+        subject = subject_of("", left, occasion)
+    if any(_tells(preheader, headline) for headline in told):
+        preheader = preheader_of("", left, occasion, subject=subject)
+    return replace(draft, items=left, subject=subject, preheader=preheader)
 
 
-def _titles(session: Session, items: list[IssueItemRow]) -> dict[int | None, str]:
-    """The articles' headlines as they are now."""
-    wanted = [item.article_id for item in items if item.article_id is not None]
-    rows = session.execute(select(ArticleRow.id, ArticleRow.title).where(ArticleRow.id.in_(wanted)))
-    return {number: " ".join(title.split()) for number, title in rows}
-
-
-def _ask(items: list[IssueItemRow], ask: AskLink) -> tuple[tuple[LinkNote, ...], tuple[LinkNote, ...]]:
-    """Who is dead (asked twice) and of whom nothing certain is known; a few at a time."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        first = list(pool.map(ask, [item.url or "" for item in items]))
-        suspects = [item for item, state in zip(items, first, strict=True) if state.dead]
-        second = dict(
-            zip(
-                [item.id for item in suspects],
-                pool.map(ask, [item.url or "" for item in suspects]),
-                strict=True,
-            )
-        )
-    dead, unknown = [], []
-    for item, state in zip(items, first, strict=True):
-        again = second.get(item.id)
-        said = (
-            f"the link answers {state.status}"
-            if state.status
-            else f"the link does not answer: {state.detail}"
-        )
-        note = LinkNote(item.id, item.headline, item.url or "", said)
-        if again is not None and again.dead:
-            dead.append(note)
-        elif not 200 <= state.status < 400:
-            unknown.append(note)
-    return tuple(dead), tuple(unknown)
+def _tells(line: str, headline: str) -> bool:
+    """Whether a subject or preheader names a headline, be it cut."""
+    begins = fold(shorten(headline, SUBJECT_LENGTH)).rstrip("…")
+    return bool(begins) and begins in fold(line)
 
 
 def _withdraw_from(
@@ -254,25 +170,82 @@ def _withdraw_from(
         new = take_out(session, settings, row, item, now=now, actor=actor, reason=words, swap=True)
         return Withdrawn(row.id, row.status.value, swapped_in=new)
     last = corrections.newest_rendition_id(session, row.id)
+    if last is None:  # frozen, but no copy was made so far: nobody can have it
+        new = take_out(session, settings, row, item, now=now, actor=actor, reason=words, swap=True)
+        return Withdrawn(row.id, row.status.value, swapped_in=new)
     record(
         session, row.id, corrections.WITHDRAWN,
         now=now, actor=actor, item=item.id, headline=item.headline, rendition=last, reason=words,
     )  # fmt: skip
+    got = corrections.anybody_got_wrong(session, row.id, last)
     if row.status is IssueStatus.SENT:
-        return Withdrawn(row.id, row.status.value, needs_correction=True)
+        return Withdrawn(row.id, row.status.value, needs_correction=got)
+    from digest.pipeline.render import render_issue, store_rendition
+
     # Copies that carry the story are out: it stays in the ledger.
     new = take_out(session, settings, row, item, now=now, actor=actor, reason=words, swap=True, release=False)
-    copies = 0
-    if last is not None:
-        from digest.pipeline.render import render_issue, store_rendition
-
-        session.flush()
-        rendered = render_issue(load_draft(session, settings, row.id), settings)
-        copies = corrections.give_waiting(
-            session, row.id, store_rendition(session, row.id, rendered, now=now)
-        )
-    got = corrections.got_rendition(session, row.id, last) > 0
+    session.flush()
+    rendered = render_issue(load_draft(session, settings, row.id), settings)
+    copies = corrections.give_waiting(session, row.id, store_rendition(session, row.id, rendered, now=now))
     return Withdrawn(row.id, row.status.value, copies, new, needs_correction=got)
+
+
+def _nothing_to_correct(wrong: IssueRow, marks: Sequence[corrections.Mark]) -> IssueError:
+    if marks:
+        return IssueError(
+            f"issue {marks[-1].corrected_by} has corrected issue {wrong.id} already",
+            remedy='say what else was wrong with --text "…"',
+        )
+    return IssueError(
+        f"nothing of issue {wrong.id} was withdrawn",
+        remedy='`digest articles withdraw ID` first, or say what was wrong with --text "…"',
+    )
+
+
+def _say_more(
+    session: Session,
+    row: IssueRow,
+    wrong: IssueRow,
+    marks: Sequence[corrections.Mark],
+    new: Sequence[corrections.Mark],
+    text: str,
+    *,
+    now: datetime,
+    actor: str,
+) -> None:
+    """Let a correction that is not sent yet speak of what was withdrawn since it was built, too."""
+    if text:
+        for item in load_items(session, row.id):
+            if item.kind is ItemKind.CORRECTION:
+                editing.edit_item(session, row.id, item.id, now=now, actor=actor, teaser=text)
+    if not new:
+        return
+    of_it = [mark.rendition_id for mark in marks if mark.corrected_by in {None, row.id}]
+    row.corrects_rendition_id = _wrong_rendition(session, wrong, of_it)
+    _add_items(session, row, wrong, new, text, now=now, actor=actor)
+    # What an editor approved, if so, is no longer all that it says.
+    row.status, row.approved_at, row.approved_by = IssueStatus.BUILT, None, ""
+    row.version += 1
+    session.flush()
+
+
+def _add_items(
+    session: Session,
+    row: IssueRow,
+    wrong: IssueRow,
+    marks: Sequence[corrections.Mark],
+    text: str,
+    *,
+    now: datetime,
+    actor: str,
+) -> None:
+    there = len(load_items(session, row.id))
+    for position, item in enumerate(_correction_items(wrong, marks, text, actor), start=there + 1):
+        session.add(as_row(replace(item, position=position), row.id, edited_at=now))
+    record(
+        session, wrong.id, corrections.CORRECTED,
+        now=now, actor=actor, by=row.id, items=[mark.item for mark in marks],
+    )  # fmt: skip
 
 
 def _wrong_rendition(session: Session, wrong: IssueRow, renditions: list[int | None]) -> int | None:
@@ -293,7 +266,6 @@ def _correction_row(
 ) -> IssueRow:
     from zoneinfo import ZoneInfo
 
-    from digest.picking.subject import PREHEADER_LENGTH, SUBJECT_LENGTH, shorten
     from digest.rendering.words import words_of
 
     day = now.astimezone(ZoneInfo(wrong.timezone)).date()
@@ -322,12 +294,13 @@ def _correction_row(
     )
 
 
-def _correction_items(wrong: IssueRow, marks: list[corrections.Mark], text: str, actor: str) -> list[Item]:
+def _correction_items(
+    wrong: IssueRow, marks: Sequence[corrections.Mark], text: str, actor: str
+) -> list[Item]:
     from digest.rendering.words import words_of
 
     words = words_of(wrong.language)
     day = words.date(wrong.date, "long")
-    own = text.strip()
     standard = words.text("We have withdrawn this story from our issue of {date}.", date=day)
     headlines = [mark.headline for mark in marks] or [wrong.subject]
     return [
@@ -335,7 +308,7 @@ def _correction_items(wrong: IssueRow, marks: list[corrections.Mark], text: str,
             kind=ItemKind.CORRECTION,
             slot=Slot.CORRECTIONS,
             headline=headline,
-            teaser=own or standard,
+            teaser=edited_text("teaser", text) or standard,
             language=wrong.language,
             origin=Origin.HAND,
             locked=True,
@@ -343,9 +316,3 @@ def _correction_items(wrong: IssueRow, marks: list[corrections.Mark], text: str,
         )
         for headline in headlines
     ]
-
-
-def _placed(item: Item, position: int) -> Item:
-    from dataclasses import replace
-
-    return replace(item, position=position)

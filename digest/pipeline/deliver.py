@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, update
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -22,11 +22,12 @@ from digest.delivery.outbox import SqlOutbox
 from digest.delivery.worker import TASK, End, Habits, Lane, Run, Worker
 from digest.delivery.writer import Writer
 from digest.errors import IssueError, IssueNotApproved, ServerUnavailable
-from digest.issues import lifecycle
+from digest.issues import corrections, lifecycle
 from digest.issues.drafts import load_draft
 from digest.issues.finding import issue_row
 from digest.models import DeliveryRow, DeliveryStatus, IssueRow, IssueStatus
 from digest.pipeline.composing import issue_composer
+from digest.pipeline.correct import draft_without_withdrawn
 from digest.pipeline.delivered import Summary, copies_of, summary_of
 from digest.pipeline.lanes import notice_lane, paces_of, policy_of
 from digest.pipeline.render import newest_rendition, render_issue, store_rendition
@@ -142,9 +143,14 @@ def prepare(
     with readers() as session:
         stored = newest_rendition(session, issue_id) if row.enqueued_at else None
         draft = None if stored else load_draft(session, settings, issue_id)
+        if stored and order.missing:
+            draft = draft_without_withdrawn(session, settings, issue_id, stored[0])
     rendered = render_issue(draft, settings) if draft else None
     with sessions.begin() as session:
-        rendition = stored[0] if stored else store_rendition(session, issue_id, rendered, now=now)  # type: ignore[arg-type]
+        if rendered is not None:
+            rendition: int | None = store_rendition(session, issue_id, rendered, now=now)
+        else:
+            rendition = stored[0] if stored else None
         row = issue_row(session, issue_id, lock=True)
         if row.enqueued_at is None or order.missing:
             enqueue(session, issue_id, audience_of(session, row, edition), rendition_id=rendition)
@@ -180,23 +186,23 @@ def _check_standing(row: IssueRow, edition: EditionSettings, order: Order, holde
 
 def audience_of(session: Session, row: IssueRow, edition: EditionSettings) -> Select[Any]:
     """Who gets the issue: the list, narrowed by the edition's segment; a correction goes to those who got
-    what it corrects."""
+    what it corrects, and who are still on the list."""
+    list_id = find_list(session, row.list_name).id
+    if row.corrects_id is not None:
+        items = [
+            mark.item for mark in corrections.marks(session, row.corrects_id) if mark.corrected_by == row.id
+        ]
+        return audience(
+            list_id,
+            segment=corrections.chose_sections_of(session, items),
+            only=corrections.got_wrong(session, row.corrects_id, row.corrects_rendition_id),
+        )
     segment = None
     if edition.own.segment:
         from subscribers.segments import find_segment, parse_segment
 
         segment = parse_segment(find_segment(session, edition.own.segment).expression)
-    only: Select[tuple[int]] | None = None
-    if row.corrects_id is not None:
-        got = [
-            DeliveryRow.issue_id == row.corrects_id,
-            DeliveryRow.status.in_((DeliveryStatus.SENT, DeliveryStatus.UNCERTAIN)),
-            DeliveryRow.subscriber_id.is_not(None),
-        ]
-        if row.corrects_rendition_id is not None:
-            got.append(DeliveryRow.rendition_id <= row.corrects_rendition_id)  # and every wrong one before it
-        only = select(DeliveryRow.subscriber_id).where(*got)  # type: ignore[assignment]
-    return audience(find_list(session, row.list_name).id, segment=segment, only=only)
+    return audience(list_id, segment=segment)
 
 
 def decide(session: Session, issue_id: int, decision: Decision) -> int:

@@ -14,11 +14,12 @@ from digest.issues.drafts import load_draft
 from digest.issues.finding import issue_row
 from digest.issues.lifecycle import freeze, publish
 from digest.issues.view import IssueView, issue_view
-from digest.models import DeliveryRow, DeliveryStatus, LedgerEntryRow
+from digest.models import DeliveryRow, DeliveryStatus, IssueRow, IssueStatus, LedgerEntryRow
 from digest.pipeline.build import build_issue
-from digest.pipeline.correct import correct_issue, recheck_issue, withdraw_article
+from digest.pipeline.correct import correct_issue, withdraw_article
 from digest.pipeline.deliver import audience_of
 from digest.pipeline.edit import approve_issue
+from digest.pipeline.recheck import recheck_issue
 from digest.pipeline.render import load_rendition, render_issue, store_rendition
 from digest.values import ItemKind, Slot
 from subscribers.models import MailingListRow, SubscriberRow, SubscriptionRow, SubscriptionStatus
@@ -231,6 +232,125 @@ def test_a_sent_issue_is_marked_and_corrected_to_all_who_got_it(newsroom: Newsro
         assert [mark.item for mark in marks(session, 1)] == [before.id]
     view = correct_issue(newsroom.sessions, newsroom.settings, 1, now=NOW, text="The figure is three.")
     assert view.items[0].teaser == "The figure is three."
+
+
+def audience_now(newsroom: Newsroom, issue_id: int | None) -> int:
+    with newsroom.sessions() as session:
+        row = issue_row(session, issue_id or 0)
+        return len(session.execute(audience_of(session, row, newsroom.settings.edition("daily"))).all())
+
+
+def send(newsroom: Newsroom, issue_id: int | None) -> None:
+    with newsroom.sessions.begin() as session:
+        freeze(session, issue_id or 0, now=NOW)
+        publish(session, issue_id or 0, now=NOW)
+
+
+def all_sent(newsroom: Newsroom) -> None:
+    with newsroom.sessions.begin() as session:
+        session.execute(update(DeliveryRow).values(status=DeliveryStatus.SENT))
+        publish(session, 1, now=NOW)
+
+
+def test_a_correction_that_waits_takes_in_what_is_withdrawn_meanwhile_and_a_new_text(
+    newsroom: Newsroom, issue: IssueView
+) -> None:
+    being_sent(newsroom, got=2, waiting=3)
+    first, second = issue.in_slot(Slot.SECTION, "world")[:2]
+    sessions, settings = newsroom.sessions, newsroom.settings
+    withdraw_article(sessions, settings, first.article_id or 0, now=NOW)
+    one = correct_issue(sessions, settings, 1, now=NOW)
+    assert audience_now(newsroom, one.id) == 3
+    all_sent(newsroom)
+    withdraw_article(sessions, settings, second.article_id or 0, now=NOW)
+    both = correct_issue(sessions, settings, 1, now=NOW, text="Both were wrong.")
+    assert both.id == one.id
+    assert both.version > one.version
+    told = [(item.headline, item.teaser) for item in both.in_slot(Slot.CORRECTIONS)]
+    assert told == [(first.headline, "Both were wrong."), (second.headline, "Both were wrong.")]
+    assert audience_now(newsroom, both.id) == 8  # the second story was in every copy
+
+
+def test_what_a_sent_correction_told_is_not_told_again(newsroom: Newsroom, issue: IssueView) -> None:
+    being_sent(newsroom, got=4, waiting=0)
+    all_sent(newsroom)
+    first, second = issue.in_slot(Slot.SECTION, "world")[:2]
+    sessions, settings = newsroom.sessions, newsroom.settings
+    withdraw_article(sessions, settings, first.article_id or 0, now=NOW)
+    one = correct_issue(sessions, settings, 1, now=NOW)
+    send(newsroom, one.id)
+    with pytest.raises(IssueError, match="issue 2 has corrected issue 1 already") as caught:
+        correct_issue(sessions, settings, 1, now=NOW)
+    assert "--text" in caught.value.remedy
+    withdraw_article(sessions, settings, second.article_id or 0, now=NOW)
+    two = correct_issue(sessions, settings, 1, now=NOW)
+    assert [item.headline for item in two.items] == [second.headline]
+
+
+def test_a_cancelled_correction_has_told_nothing(newsroom: Newsroom, issue: IssueView) -> None:
+    being_sent(newsroom, got=4, waiting=0)
+    all_sent(newsroom)
+    first = issue.in_slot(Slot.SECTION, "world")[0]
+    withdraw_article(newsroom.sessions, newsroom.settings, first.article_id or 0, now=NOW)
+    one = correct_issue(newsroom.sessions, newsroom.settings, 1, now=NOW)
+    with newsroom.sessions.begin() as session:
+        session.execute(update(IssueRow).where(IssueRow.id == one.id).values(status=IssueStatus.CANCELLED))
+    again = correct_issue(newsroom.sessions, newsroom.settings, 1, now=NOW)
+    assert again.id != one.id
+    assert [item.headline for item in again.items] == [first.headline]
+
+
+def test_two_withdrawals_during_a_send_reach_those_who_got_either(
+    newsroom: Newsroom, issue: IssueView
+) -> None:
+    being_sent(newsroom, got=2, waiting=4)
+    first, second = issue.in_slot(Slot.SECTION, "world")[:2]
+    for item in (first, second):
+        withdraw_article(newsroom.sessions, newsroom.settings, item.article_id or 0, now=NOW)
+    all_sent(newsroom)
+    view = correct_issue(newsroom.sessions, newsroom.settings, 1, now=NOW)
+    assert [item.headline for item in view.items] == [first.headline, second.headline]
+    assert audience_now(newsroom, view.id) == 4  # nobody had the version in between
+
+
+def test_a_copy_in_doubt_that_was_sent_once_more_counts_as_wrong(
+    newsroom: Newsroom, issue: IssueView
+) -> None:
+    being_sent(newsroom, got=2, waiting=3)
+    item = issue.in_slot(Slot.SECTION, "world")[0]
+    withdraw_article(newsroom.sessions, newsroom.settings, item.article_id or 0, now=NOW)
+    all_sent(newsroom)
+    before = audience_now(newsroom, correct_issue(newsroom.sessions, newsroom.settings, 1, now=NOW).id)
+    with newsroom.sessions.begin() as session:
+        twice = session.scalars(select(DeliveryRow).order_by(DeliveryRow.rendition_id.desc())).first()
+        assert twice is not None
+        twice.resends, twice.first_sent_at = 1, NOW - HOUR
+    assert audience_now(newsroom, 2) == before + 1
+
+
+def test_who_had_left_out_the_storys_section_gets_no_correction(newsroom: Newsroom, issue: IssueView) -> None:
+    being_sent(newsroom, got=4, waiting=0)
+    all_sent(newsroom)
+    with newsroom.sessions.begin() as session:
+        one, other = session.scalars(select(SubscriptionRow).order_by(SubscriptionRow.id).limit(2))
+        one.sections, other.sections = ["business"], ["world"]
+    item = issue.in_slot(Slot.SECTION, "world")[0]
+    withdraw_article(newsroom.sessions, newsroom.settings, item.article_id or 0, now=NOW)
+    view = correct_issue(newsroom.sessions, newsroom.settings, 1, now=NOW)
+    assert audience_now(newsroom, view.id) == 6  # of the seven who got the issue
+    assert issue.lead is not None  # the lead stands in the subject that everybody read
+    withdraw_article(newsroom.sessions, newsroom.settings, issue.lead.article_id or 0, now=NOW)
+    assert audience_now(newsroom, correct_issue(newsroom.sessions, newsroom.settings, 1, now=NOW).id) == 7
+
+
+def test_what_was_frozen_but_never_made_needs_no_correction(newsroom: Newsroom, issue: IssueView) -> None:
+    with newsroom.sessions.begin() as session:
+        freeze(session, 1, now=NOW)
+    item = issue.in_slot(Slot.SECTION, "world")[0]
+    found = withdraw_article(newsroom.sessions, newsroom.settings, item.article_id or 0, now=NOW)
+    assert [(one.status, one.needs_correction) for one in found] == [("sending", False)]
+    with newsroom.sessions() as session:
+        assert marks(session, 1) == []
 
 
 def test_what_needs_no_correction_gets_none(newsroom: Newsroom, issue: IssueView) -> None:
