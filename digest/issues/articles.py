@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,12 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from digest.issues.decisions import Standing, article_row, standing_decisions
+from digest.issues.listing import PAGE, in_section, ledger_states, newest
 from digest.issues.view import stamp
 from digest.models import (
     ArticleRow,
     EditorialDecisionRow,
     IssueItemRow,
-    LedgerEntryRow,
     LedgerState,
     StoryRow,
 )
@@ -25,7 +25,6 @@ from digest.picking.teasers import clean, cut, reading_minutes
 from digest.values import Candidate
 
 STATES = ("unused", "reserved", "published", "hidden", "withdrawn")
-PAGE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,15 +98,13 @@ def list_articles(
 ) -> list[ArticleView]:
     """The newest articles first, filtered; ``section`` is a key."""
     standing = standing_decisions(session, at=now)
-    found = []
-    for row, also, body in _newest(session, since=since, source=source):
-        one = _view(session, row, also, body, matcher, standing, teaser_length)
-        if (section and one.section != section) or (state and one.state != state):
-            continue
-        found.append(one)
-        if len(found) == limit:
-            break
-    return found
+    query = newest(now=now, since=since, source=source, state=state)
+    ids = (
+        in_section(session, query, matcher, standing, section, limit)
+        if section
+        else session.scalars(query.with_only_columns(ArticleRow.id).limit(limit)).all()
+    )
+    return list(_views(session, ids, matcher, standing, teaser_length))
 
 
 def show_article(
@@ -117,7 +114,8 @@ def show_article(
     row = article_row(session, article_id)
     also = session.get_one(StoryRow, row.story_id).also
     standing = standing_decisions(session, at=now)
-    view = _view(session, row, also, row.body, matcher, standing, teaser_length)
+    states = ledger_states(session, [row.story_id])
+    view = _view(row, also, row.body, matcher, standing, states, teaser_length)
     issues = session.scalars(
         select(IssueItemRow.issue_id)
         .where(IssueItemRow.article_id == row.id, IssueItemRow.dropped.is_(False))
@@ -130,32 +128,37 @@ def show_article(
     )
 
 
-def _newest(
-    session: Session, *, since: datetime | None, source: str
-) -> Iterator[tuple[ArticleRow, Sequence[str], str]]:
-    query = select(ArticleRow, StoryRow.also).join(StoryRow, StoryRow.id == ArticleRow.story_id)
-    if since is not None:
-        query = query.where(ArticleRow.published_at >= since)
-    if source:
-        query = query.where(ArticleRow.source == source)
-    query = query.order_by(ArticleRow.published_at.desc(), ArticleRow.id.desc())
-    page = 0
-    while True:
-        rows = session.execute(query.offset(page * PAGE).limit(PAGE)).all()
-        yield from ((row, also, "") for row, also in rows)
-        if len(rows) < PAGE:
-            return
-        page += 1
+def _views(
+    session: Session,
+    ids: Sequence[int],
+    matcher: Matcher,
+    standing: Mapping[int, Standing],
+    teaser_length: int,
+) -> Iterator[ArticleView]:
+    for at in range(0, len(ids), PAGE):
+        page = ids[at : at + PAGE]
+        rows = {
+            row.id: (row, also)
+            for row, also in session.execute(
+                select(ArticleRow, StoryRow.also)
+                .join(StoryRow, StoryRow.id == ArticleRow.story_id)
+                .where(ArticleRow.id.in_(page))
+            )
+        }
+        states = ledger_states(session, {row.story_id for row, _ in rows.values()})
+        for number in page:
+            row, also = rows[number]
+            yield _view(row, also, "", matcher, standing, states, teaser_length)
         session.expunge_all()
 
 
 def _view(
-    session: Session,
     row: ArticleRow,
     also: Sequence[str],
     body: str,
     matcher: Matcher,
     standing: Mapping[int, Standing],
+    states: Mapping[int, Collection[LedgerState]],
     teaser_length: int,
 ) -> ArticleView:
     decided = standing.get(row.id, Standing())
@@ -179,7 +182,7 @@ def _view(
         word_count=row.word_count,
         reading_minutes=reading_minutes(body, word_count=row.word_count),
         also=tuple(name for name in also if name != row.source),
-        state=_state(session, row, decided),
+        state=_state(row, decided, states.get(row.story_id, ())),
         pinned=decided.pin_slot,
     )
 
@@ -197,12 +200,11 @@ def _as_candidate(row: ArticleRow, decided: Standing) -> Candidate:
     )
 
 
-def _state(session: Session, row: ArticleRow, decided: Standing) -> str:
+def _state(row: ArticleRow, decided: Standing, states: Collection[LedgerState]) -> str:
     if row.withdrawn_at is not None:
         return "withdrawn"
     if decided.hidden:
         return "hidden"
-    states = set(session.scalars(select(LedgerEntryRow.state).where(LedgerEntryRow.story_id == row.story_id)))
     if LedgerState.PUBLISHED in states:
         return "published"
     return "reserved" if states else "unused"

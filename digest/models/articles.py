@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from digest.models.types import Identifier, Json, JsonObject, words
@@ -49,6 +49,12 @@ class ArticleRow(Base):
         Index("ix_articles_source_guid", "source", "guid"),
         Index("ix_articles_published_at_id", "published_at", "id"),
         Index("ix_articles_title_key", "title_key"),
+        Index(
+            "ix_articles_withdrawn_at",
+            "withdrawn_at",
+            sqlite_where=text("withdrawn_at IS NOT NULL"),
+            postgresql_where=text("withdrawn_at IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(Identifier, primary_key=True)

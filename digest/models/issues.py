@@ -219,6 +219,7 @@ class LedgerEntryRow(Base):
     __tablename__ = "ledger_entries"
     __table_args__ = (
         UniqueConstraint("ledger", "story_id", name="uq_ledger_entries_ledger_story_id"),
+        Index("ix_ledger_entries_story_id", "story_id"),  # is a story printed anywhere, may it be pruned
         Index("ix_ledger_entries_issue_id", "issue_id"),
     )
 

@@ -26,6 +26,18 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("issue_id", name=op.f("pk_archive_texts")),
     )
+    with op.batch_alter_table("articles", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_articles_withdrawn_at",
+            ["withdrawn_at"],
+            unique=False,
+            sqlite_where=sa.text("withdrawn_at IS NOT NULL"),
+            postgresql_where=sa.text("withdrawn_at IS NOT NULL"),
+        )
+
+    with op.batch_alter_table("ledger_entries", schema=None) as batch_op:
+        batch_op.create_index("ix_ledger_entries_story_id", ["story_id"], unique=False)
+
     with op.batch_alter_table("notices", schema=None) as batch_op:
         batch_op.add_column(sa.Column("resends", sa.Integer(), server_default="0", nullable=False))
 
