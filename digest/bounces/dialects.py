@@ -13,7 +13,8 @@ from typing import Final
 
 from digest.bounces.addresses import ADDRESS
 
-RECIPIENT_LIMIT: Final = 100
+RECIPIENT_LIMIT: Final = 1000  # a notice has room for some 500
+LIST_OF_MANY: Final = 20  # a notice that names so many is a list of recipients, not a long story about one
 NOTICE_LIMIT: Final = 16_000  # characters before the returned copy
 CAUSE_LIMIT: Final = 900  # characters after a recipient that may tell the cause
 
@@ -40,6 +41,7 @@ _ANSWER = re.compile(
     r"diagnostic code)\b[^:'\"\n]{0,40}[:'\"\n]",
     re.IGNORECASE,
 )
+_ANY_ADDRESS = re.compile(ADDRESS)
 _ALONE = re.compile(rf"^[ \t>*•·\"'<(-]*({ADDRESS})[ \t>\"')]*[:;,.]?[ \t]*$", re.MULTILINE)
 _LEADING = re.compile(
     rf"^[ \t>*\"'<(-]*({ADDRESS})[>\"')]*(?:[ \t]*[:;,]|[ \t]*\.\.\.|[ \t]+-|[ \t]*<|[ \t]*\(|"
@@ -303,8 +305,20 @@ def answer_in(notice: str) -> str:
 
 def notice_of(text: str) -> str:
     """The part of a report that was written by the mail system: what comes before the returned message."""
+    return text[: _ends_of_notice(text)[0]]
+
+
+def recipients_beyond(text: str) -> int:
+    """How many addresses a notice names behind ``NOTICE_LIMIT``, where nobody reads them."""
+    return len(set(_ANY_ADDRESS.findall(text, *_ends_of_notice(text))))
+
+
+def _ends_of_notice(text: str) -> tuple[int, int]:
+    """Where the reading of a notice ends (after a whole line, if there is any), and where it ends itself."""
     found = _RETURNED.search(text, 40)
-    return text[: found.start() if found else len(text)][:NOTICE_LIMIT]
+    end = found.start() if found else len(text)
+    read = end if end <= NOTICE_LIMIT else text.rfind("\n", 0, NOTICE_LIMIT) + 1 or NOTICE_LIMIT
+    return read, end
 
 
 def find_dialect(notice: str) -> Dialect | None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from digest.bounces.addresses import typed_address
-from digest.bounces.reading import Headers, Mail, Part, split_headers
+from digest.bounces.reading import Headers, Mail, Part, decode_text, split_headers
 
-RECIPIENT_LIMIT: Final = 100  # we mail one person a message; more are a list's or an attack
+RECIPIENT_LIMIT: Final = 10_000  # we mail one person a message; more are a list's or an attack
 
+_STATUS_KINDS: Final = frozenset({"message/delivery-status", "message/global-delivery-status"})
 _RECIPIENT_FIELDS: Final = ("original-recipient", "final-recipient", "x-actual-recipient", "x-actual-rcpt-to")
 _BLOCK = re.compile(r"\n[ \t]*\n")
 _STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
@@ -39,7 +40,8 @@ def status_blocks(mail: Mail) -> tuple[list[StatusBlock], int]:
     """
     blocks: list[StatusBlock] = []
     left_out = 0
-    for text in _status_texts(mail):
+    texts = _status_texts(mail)
+    for text in texts:
         for chunk in _BLOCK.split(text.strip("\n")):
             block = _block(split_headers(chunk.strip("\n").encode() + b"\n")[0])
             if block is None:
@@ -48,16 +50,14 @@ def status_blocks(mail: Mail) -> tuple[list[StatusBlock], int]:
                 blocks.append(block)
             else:
                 left_out += 1
+    if mail.truncated and blocks and mail.parts[-1].kind in _STATUS_KINDS:
+        left_out += 1  # how many more there are, nobody knows
     return blocks, left_out
 
 
 def _status_texts(mail: Mail) -> list[str]:
     own = [part for part in mail.parts if not part.enclosed]
-    found = [
-        part.text
-        for part in own
-        if part.kind in {"message/delivery-status", "message/global-delivery-status"}
-    ]
+    found = [decode_text(part.body) for part in own if part.kind in _STATUS_KINDS]
     if found:
         return found
     return [

@@ -14,7 +14,6 @@ class Notification:
     """``kind`` is bounce, complaint or other; recipients are (address, status, diagnosis)."""
 
     kind: str
-    permanent: bool
     recipients: tuple[tuple[str, str, str], ...]
 
 
@@ -34,19 +33,18 @@ def read_notification(text: str) -> Notification | None:
     kind = str(document.get("notificationType") or document.get("eventType") or "").lower()
     body = document.get(kind)
     if kind not in {"bounce", "complaint"} or not isinstance(body, dict):
-        return Notification("other", permanent=False, recipients=())
+        return Notification("other", recipients=())
     named = body.get("bouncedRecipients") or body.get("complainedRecipients") or []
     people = named if isinstance(named, list) else []
     return Notification(
         kind,
-        permanent=body.get("bounceType") == "Permanent",
         recipients=tuple(
             (
                 str(person.get("emailAddress", "")).strip().lower()[:320],
                 str(person.get("status", ""))[:16],
                 str(person.get("diagnosticCode", ""))[:1000].partition(";")[2].strip(),
             )
-            for person in people[:100]
+            for person in people  # at most what TEXT_LIMIT holds
             if isinstance(person, dict)
         ),
     )

@@ -216,7 +216,8 @@ def _of_words(report: Report, mail: Mail, raw: bytes) -> Report | None:
         if dialect.delayed:
             judgement = replace(judgement, kind=Kind.SOFT, final=False)
         failures.append(Failure((address,) if address else (), judgement, about[:600], dialect.name))
-    return replace(report, form=Form.WORDS, dialect=dialect.name, failures=tuple(failures))
+    left_out = dialects.recipients_beyond(text) if len(found) >= dialects.LIST_OF_MANY else 0
+    return replace(report, form=Form.WORDS, dialect=dialect.name, failures=tuple(failures), left_out=left_out)
 
 
 def _of_unknown_dialect(report: Report, mail: Mail, raw: bytes, notice: str) -> Report | None:

@@ -18,7 +18,7 @@ from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import Final
 
-READ_LIMIT: Final = 1_048_576  # bytes of a message that are read; reports have a median of 3 KB
+READ_LIMIT: Final = 4 * 1_048_576  # bytes of a message that are read; reports have a median of 3 KB
 DEPTH_LIMIT: Final = 8
 PART_LIMIT: Final = 32
 HEADER_LIMIT: Final = 131_072  # bytes of one header block

@@ -45,7 +45,8 @@ class Report:
 
     :param digest: tells the same message twice (``Mail.digest``).
     :param dialect: which detector read it.
-    :param failures: at most ``RECIPIENT_LIMIT``; ``left_out`` more were named.
+    :param failures: at most ``RECIPIENT_LIMIT``.
+    :param left_out: how many recipients more are named, at least: the message must be kept whole.
     :param verp_tokens: what stands where our tokens stand, unverified.
     :param unsubscribe_tokens: the same, from addresses of mailto unsubscribes.
     :param message_ids: of messages that it answers, returns or reports, without angle brackets.

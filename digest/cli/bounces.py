@@ -41,6 +41,7 @@ def process(
     """Read the bounce mailbox: suppress who is gone, take off who asks.
 
     A message leaves the mailbox only when the database has it, and counts once however often it is read.
+    From a mail server's alias, exit code 75 asks the server to keep the message and try again.
 
     Example: digest bounces process --mbox old-bounces.mbox
     """
@@ -59,6 +60,8 @@ def process(
             progress=progress,
         )
     state.emit(json, counts_payload(counts), lambda console: print_counts(console, counts))
+    if counts.left:
+        raise typer.Exit(5)
 
 
 @app.command("list")

@@ -7,10 +7,17 @@ import sys
 from typing import Any
 
 DONE, FAILED, USAGE, NOTHING, PREFLIGHT, UNFINISHED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: a mail server that pipes a message to us keeps it for later
 
 
 def run(arguments: list[str]) -> int:
     """Run one command; returns its exit code. A traceback is a bug (``DIGEST_TRACEBACK=1`` shows it)."""
+    code = _run(arguments)
+    piped = {"bounces", "process", "-"} <= set(arguments)
+    return TRY_AGAIN if piped and code != DONE else code
+
+
+def _run(arguments: list[str]) -> int:
     import typer
 
     from digest.cli.root import root

@@ -24,7 +24,7 @@ def counts_payload(counts: Counts) -> dict[str, int]:
 
 def print_counts(console: Console, counts: Counts) -> None:
     """What one poll did, in a line or two."""
-    if not counts.read and not counts.repeated and not counts.refusals:
+    if not (counts.read or counts.repeated or counts.refusals or counts.left):
         console.print("nothing new in the bounce mailbox")
         return
     named = (
@@ -41,7 +41,8 @@ def print_counts(console: Console, counts: Counts) -> None:
         (counts.refusals, "refused at once by servers, now judged"),
         (counts.suppressed, "suppressed: never mailed again"),
         (counts.repeated, "known already: counted once"),
-        (counts.left, "could not be taken out of the mailbox"),
+        (counts.overlong, "name more recipients than are read: kept whole in bounces-unread"),
+        (counts.left, "stay in the mailbox: they could not be taken out or kept aside"),
         (counts.paused, "issues paused: too much came back (digest issue list)"),
     ):
         if number:

@@ -39,7 +39,10 @@ _UNREADABLE: Final = "unreadable"
 
 @dataclass
 class Counts:
-    """What one poll did. ``read`` are new messages; ``repeated`` were known; ``unreadable`` lie aside."""
+    """What one poll did. ``read`` are new messages; ``repeated`` were known; ``unreadable`` lie aside.
+
+    ``overlong`` named more recipients than are read: what was read is judged, and they lie aside too.
+    """
 
     read: int = 0
     hard: int = 0
@@ -50,9 +53,10 @@ class Counts:
     suppressed: int = 0
     repeated: int = 0
     unreadable: int = 0
+    overlong: int = 0
     refusals: int = 0
     paused: int = 0
-    left: int = 0  # could not be taken out of the mailbox: they come again, and count no more
+    left: int = 0  # could not be taken out of the mailbox or kept aside: they come again
 
     def add(self, other: Counts) -> None:
         """Add another poll's numbers."""
@@ -93,43 +97,126 @@ def process_mailbox(
     counts = Counts()
     progress.start(TASK)
     for letters in mailbox.batches():
-        counts.add(_process_batch(letters, sessions, rules, now=clock.now(), kept=kept))
+        batch = _Batch(sessions, rules, Shelf(mailbox, kept), clock.now())
+        counts.add(batch.process(letters))
+        staying = batch.shelf.staying
         try:
-            mailbox.settle(letters)
+            mailbox.settle([letter for letter in letters if letter.key not in staying])
         except MailboxUnavailable as error:
-            counts.left += len(letters)
+            counts.left += len(letters) - len(staying)
             progress.note(
                 f"{error}: {len(letters)} messages stay there; they are in the database and count once"
+            )
+        if staying:
+            progress.note(
+                f"{len(staying)} messages cannot be read and {kept} is full: they stay in the mailbox; "
+                "look at what lies there and move it away"
             )
         progress.advance(TASK, len(letters), hard=counts.hard, soft=counts.soft, complaints=counts.complaints)
     progress.finish(TASK)
     return counts
 
 
-def _process_batch(
-    letters: Sequence[Letter], sessions: sessionmaker[Session], rules: Rules, *, now: datetime, kept: Path
-) -> Counts:
-    read = [(letter, _read(letter)) for letter in letters]
-    try:
-        return _commit(read, sessions, rules, now=now, kept=kept)
-    except (OSError, OperationalError, InterfaceError):
-        raise  # the disk or the database: no message is to blame
-    except Exception:
-        if len(read) == 1 and read[0][1] is None:
-            raise  # it is not the message: it was not even looked at
-    # One message spoils the batch (or another process was faster): each by itself, the odd one aside.
-    counts = Counts()
-    for letter, report in read:
+@dataclass
+class Shelf:
+    """Where messages are kept aside whole; what finds no room there stays in the mailbox."""
+
+    mailbox: Mailbox
+    folder: Path
+    staying: set[str] = field(default_factory=set)
+
+    def take(self, letter: Letter, digest: str) -> bool:
+        """Keep ``letter``; False when there is no room."""
+        pieces = self.mailbox.pieces(letter) if letter.size > len(letter.raw) else [letter.raw]
+        if keep_aside(self.folder, digest, pieces, size=letter.size):
+            return True
+        self.staying.add(letter.key)
+        return False
+
+
+Read = tuple[Letter, Report | None]
+"""A letter and what it says; ``None`` if nobody can read it."""
+
+_NOT_ITS_FAULT: Final = (OSError, OperationalError, InterfaceError, MailboxUnavailable)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    sessions: sessionmaker[Session]
+    rules: Rules
+    shelf: Shelf
+    now: datetime
+
+    def process(self, letters: Sequence[Letter]) -> Counts:
+        read = [(letter, _read(letter)) for letter in letters]
         try:
-            counts.add(_commit([(letter, report)], sessions, rules, now=now, kept=kept))
-        except (OSError, OperationalError, InterfaceError):
+            return self._commit(read)
+        except _NOT_ITS_FAULT:
+            raise  # the disk, the database or the mailbox: no message is to blame
+        except Exception:
+            if len(read) == 1 and read[0][1] is None:
+                raise  # it is not the message: it was not even looked at
+        # One message spoils the batch (or another process was faster): each by itself, the odd one aside.
+        counts = Counts()
+        for one in read:
+            counts.add(self._commit_one(*one))
+        return counts
+
+    def _commit_one(self, letter: Letter, report: Report | None) -> Counts:
+        try:
+            return self._commit([(letter, report)])
+        except _NOT_ITS_FAULT:
             raise
         except Exception:  # noqa: BLE001 (kept aside and counted)
-            if report is not None and _is_known(sessions, report.digest):
-                counts.repeated += 1  # another process was faster
-                continue
-            counts.add(_commit([(letter, None)], sessions, rules, now=now, kept=kept))
-    return counts
+            if report is not None and _is_known(self.sessions, report.digest):
+                return Counts(repeated=1)  # another process was faster
+            return self._commit([(letter, None)])
+
+    def _commit(self, read: Sequence[Read]) -> Counts:
+        counts = Counts()
+        with self.sessions.begin() as session:
+            new = self._new_among(session, read, counts)
+            reports = [report for _, report in new.values() if report]
+            directory = BatchDirectory(session, reports, self.rules.signer)
+            found: list[tuple[Finding, str]] = []
+            for digest, (letter, report) in new.items():
+                aside = report is None or report.left_out > 0
+                if aside and not self.shelf.take(letter, digest):
+                    counts.left += 1
+                    continue
+                counts.read += 1
+                if report is None:
+                    counts.unreadable += 1
+                    session.add(_unreadable(digest, self.now))
+                    continue
+                counts.overlong += aside
+                for index, finding in enumerate(attribute(report, directory, verp=self.rules.verp)):
+                    form = _form(report, finding)
+                    record_finding(session, finding, digest=digest, index=index, form=form, now=self.now)
+                    found.append((finding, digest))
+            session.flush()
+            self._follow(session, found, counts)
+        return counts
+
+    def _new_among(self, session: Session, read: Sequence[Read], counts: Counts) -> dict[str, Read]:
+        digests = {
+            report.digest if report else digest_of(letter.raw): (letter, report) for letter, report in read
+        }
+        known = _known_among(session, list(digests))
+        counts.repeated += len(read) - len(digests) + len(known)
+        return {digest: pair for digest, pair in digests.items() if digest not in known}
+
+    def _follow(self, session: Session, found: Sequence[tuple[Finding, str]], counts: Counts) -> None:
+        rules = self.rules
+        touched: set[int] = set()
+        alarms: dict[str, Alarm] = {}
+        for finding, digest in found:
+            consequence = follow_finding(
+                session, finding, digest=digest, policy=rules.policy, key=rules.key, now=self.now
+            )
+            _count(counts, consequence)
+            _note(finding, consequence, touched, alarms)
+        _follow_up(session, rules, touched, alarms, counts, self.now)
 
 
 def _known_among(session: Session, digests: Sequence[str]) -> set[str]:
@@ -150,48 +237,6 @@ def _read(letter: Letter) -> Report | None:
         return parse_report(letter.raw, size=letter.size)
     except Exception:  # noqa: BLE001 (a stranger's mail: kept aside and counted)
         return None
-
-
-def _commit(
-    read: Sequence[tuple[Letter, Report | None]],
-    sessions: sessionmaker[Session],
-    rules: Rules,
-    *,
-    now: datetime,
-    kept: Path,
-) -> Counts:
-    counts = Counts()
-    with sessions.begin() as session:
-        digests = {
-            report.digest if report else digest_of(letter.raw): (letter, report) for letter, report in read
-        }
-        counts.repeated += len(read) - len(digests)
-        known = _known_among(session, list(digests))
-        counts.repeated += len(known)
-        new = {digest: pair for digest, pair in digests.items() if digest not in known}
-        directory = BatchDirectory(session, [report for _, report in new.values() if report], rules.signer)
-        touched: set[int] = set()
-        alarms: dict[str, Alarm] = {}
-        found: list[tuple[Finding, str]] = []
-        for digest, (letter, report) in new.items():
-            counts.read += 1
-            if report is None:
-                _keep(session, letter, digest, kept, now)
-                counts.unreadable += 1
-                continue
-            for index, finding in enumerate(attribute(report, directory, verp=rules.verp)):
-                form = _form(report, finding)
-                record_finding(session, finding, digest=digest, index=index, form=form, now=now)
-                found.append((finding, digest))
-        session.flush()
-        for finding, digest in found:
-            consequence = follow_finding(
-                session, finding, digest=digest, policy=rules.policy, key=rules.key, now=now
-            )
-            _count(counts, consequence)
-            _note(finding, consequence, touched, alarms)
-        _follow_up(session, rules, touched, alarms, counts, now)
-    return counts
 
 
 def process_refusals(
@@ -257,12 +302,9 @@ def _form(report: Report, finding: Finding) -> str:
     return report.form.value
 
 
-def _keep(session: Session, letter: Letter, digest: str, kept: Path, now: datetime) -> None:
-    keep_aside(kept, digest, letter.raw)
-    session.add(
-        BounceEventRow(
-            report_digest=digest, at=now, kind=BounceKind.IGNORED, reason=_UNREADABLE, attribution="none"
-        )
+def _unreadable(digest: str, now: datetime) -> BounceEventRow:
+    return BounceEventRow(
+        report_digest=digest, at=now, kind=BounceKind.IGNORED, reason=_UNREADABLE, attribution="none"
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from digest.bounces.mailbox import After, Mailbox, open_mailbox, parse_mailbox_url
 from digest.bounces.mailbox.opening import MailboxAddress, open_stream
 from digest.bounces.policy import Policy
-from digest.bounces.roundtrip import check_round_trip, remember_round_trip, round_trip_seen
+from digest.bounces.roundtrip import check_round_trip, forget_round_trip, remember_round_trip, round_trip_seen
 from digest.errors import ConfigError, DigestError
 from digest.pipeline.bounce_batches import Counts, Rules, process_mailbox, process_refusals
 from digest.settings import Settings
@@ -26,9 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Counts", "Rules", "bounce_address", "configured_mailbox", "given_mailbox", "poll", "process_mailbox",
-    "process_refusals", "round_trip", "rules_of",
+    "process_refusals", "round_trip", "rules_of", "watch",
 ]  # fmt: skip
 
+GATHER_SECONDS: Final = 2.0
 KEPT_FOLDER: Final = "bounces-unread"  # in the newsletter's folder
 
 
@@ -116,7 +119,7 @@ def poll(
     mailbox: Mailbox | None = None,
     progress: Progress | None = None,
 ) -> Counts:
-    """Read the bounce mailbox once, and judge refusals that nobody judged yet: what ``schedule run`` does.
+    """Read the bounce mailbox once, and judge refusals that nobody judged yet.
 
     :param mailbox: another one than the configured (a file, a pipe).
     :raises MailboxUnavailable: it refuses or stalls; what was read until then is in the database.
@@ -125,19 +128,55 @@ def poll(
     counts = process_refusals(sessions, rules, now=clock.now())  # whatever the mailbox does
     opened = configured_mailbox(settings) if mailbox is None else mailbox
     try:
-        counts.add(
-            process_mailbox(
-                opened,
-                sessions,
-                rules,
-                clock=clock,
-                kept=settings.folder / KEPT_FOLDER,
-                progress=progress or Silent(),
-            )
-        )
+        counts.add(_read(opened, settings, sessions, rules, clock, progress or Silent()))
     finally:
         opened.close()
     return counts
+
+
+def watch(
+    settings: Settings,
+    sessions: sessionmaker[Session],
+    *,
+    signer: TokenSigner,
+    clock: Clock,
+    stop: threading.Event,
+    every: timedelta,
+    mailbox: Mailbox | None = None,
+) -> Counts:
+    """Read the bounce mailbox, and stay by it until ``every`` is over: what ``schedule run`` does.
+
+    Where the server tells of new mail (IMAP's IDLE) it is read at once, so that an issue that comes back is
+    paused while it is being sent. Elsewhere this is a ``poll``.
+
+    :raises MailboxUnavailable: as of ``poll``.
+    """
+    rules = rules_of(settings, sessions, signer)
+    end = clock.monotonic() + every.total_seconds()
+    counts = process_refusals(sessions, rules, now=clock.now())
+    opened = configured_mailbox(settings) if mailbox is None else mailbox
+    try:
+        while True:
+            counts.add(_read(opened, settings, sessions, rules, clock, Silent()))
+            if not opened.wait(end - clock.monotonic(), stop):
+                return counts
+            clock.wait(GATHER_SECONDS, until=stop)  # reports come in flocks
+            rules = rules_of(settings, sessions, signer)
+            counts.add(process_refusals(sessions, rules, now=clock.now()))
+    finally:
+        opened.close()
+
+
+def _read(
+    mailbox: Mailbox,
+    settings: Settings,
+    sessions: sessionmaker[Session],
+    rules: Rules,
+    clock: Clock,
+    progress: Progress,
+) -> Counts:
+    kept = settings.folder / KEPT_FOLDER
+    return process_mailbox(mailbox, sessions, rules, clock=clock, kept=kept, progress=progress)
 
 
 def round_trip(
@@ -151,6 +190,9 @@ def round_trip(
 ) -> str:
     """For ``doctor``: mail a VERP address and find it in the mailbox; then VERP is on. Returns a line.
 
+    If it does not come back, VERP and the mailto are off from now on: reports to such addresses, and wishes
+    to be taken off, would be lost. A server that cannot be reached today changes nothing.
+
     :raises DigestError: it did not come back, or a server cannot be reached.
     """
     own = settings.file.bounces
@@ -162,8 +204,9 @@ def round_trip(
         trip = check_round_trip(mailbox, transport, address, signer, clock, nonce=nonce)
     finally:
         mailbox.close()
-    if not trip.ok:
-        raise DigestError(trip.detail, remedy=trip.remedy)
     with sessions.begin() as session:
-        remember_round_trip(session, address, now=clock.now())
-    return trip.detail
+        if trip.ok:
+            remember_round_trip(session, address, now=clock.now())
+            return trip.detail
+        forget_round_trip(session)
+    raise DigestError(trip.detail, remedy=trip.remedy)

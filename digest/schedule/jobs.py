@@ -11,12 +11,13 @@ from sqlalchemy import select
 
 from digest.bounces.rates import Alarm, tell_editors
 from digest.delivery.compaction import compact
-from digest.errors import DigestError
+from digest.errors import ConfigError, DigestError
 from digest.issues import lifecycle
 from digest.models import IssueRow, IssueStatus
 from digest.pipeline.run import run_edition
 from digest.pipeline.timetable import decision_for
 from digest.schedule.loop import Job
+from subscribers.errors import SubscriberError
 
 if TYPE_CHECKING:
     from digest.app import App
@@ -60,7 +61,7 @@ def run_due(app: App, name: str, stop: threading.Event) -> None:
             now=app.clock.now(),
             if_due=True,
         )
-    except DigestError as error:
+    except (DigestError, ConfigError, SubscriberError) as error:
         _tell_editors(app, f"run {name}", f"Edition {name} could not be sent: {error} {error.remedy}".strip())
         raise
 
@@ -81,14 +82,14 @@ class Unfinished:
             issues = session.scalars(
                 select(IssueRow.id).where(IssueRow.status == IssueStatus.SENDING).order_by(IssueRow.id)
             ).all()
-        failed: DigestError | None = None
+        failed: DigestError | ConfigError | SubscriberError | None = None
         for issue_id in issues:
             if stop.is_set() or app.clock.monotonic() < self._next.get(issue_id, 0.0):
                 continue
             self._next[issue_id] = app.clock.monotonic() + RETRY_SECONDS
             try:
                 app.deliver(issue_id, stop=stop)
-            except DigestError as error:
+            except (DigestError, ConfigError, SubscriberError) as error:
                 text = f"Issue {issue_id} cannot be sent further: {error} {error.remedy}".strip()
                 _tell_editors(app, f"issue {issue_id}", text)
                 failed = error

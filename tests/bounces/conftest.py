@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from digest.bounces.mailbox import After
+from digest.bounces.mailbox import After, Mailbox
 from digest.bounces.mailbox.files import MaildirMailbox
 from digest.clock import StoppedClock
 from digest.models import DeliveryRow, DeliveryStatus, IssueRow, IssueStatus
@@ -121,16 +121,23 @@ class Newsletter:
             (self.maildir / "new" / f"{number:06}.{abs(hash(raw))}").write_bytes(raw)
 
     def poll(self, *raws: bytes, rules: Rules | None = None) -> Counts:
-        """Read the mailbox once, after these arrived."""
+        """Read the Maildir once, after these arrived."""
         self.arrives(*raws)
-        return process_mailbox(
-            MaildirMailbox(self.maildir, after=After.DELETE),
-            self.sessions,
-            rules or self.rules,
-            clock=self.clock,
-            kept=self.folder / "kept",
-            progress=Silent(),
-        )
+        return self.read(MaildirMailbox(self.maildir, after=After.DELETE), rules=rules)
+
+    def read(self, mailbox: Mailbox, *, rules: Rules | None = None) -> Counts:
+        """Read ``mailbox`` once and let it go."""
+        try:
+            return process_mailbox(
+                mailbox,
+                self.sessions,
+                rules or self.rules,
+                clock=self.clock,
+                kept=self.folder / "kept",
+                progress=Silent(),
+            )
+        finally:
+            mailbox.close()
 
     def is_suppressed(self, address: str) -> bool:
         with self.sessions() as session:

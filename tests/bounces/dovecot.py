@@ -1,4 +1,4 @@
-"""A Dovecot of the tests' own: its folder, its ports on loopback, its certificate, one mailbox."""
+"""A Dovecot of the tests' own: its folder, its ports on loopback, its certificate, and one mailbox."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import trustme
@@ -24,12 +24,20 @@ PASSWORD = "secret"
 
 @dataclass
 class Dovecot:
-    """A running server; ``port`` speaks plain IMAP with STARTTLS, ``tls_port`` TLS from the start."""
+    """A running server; ``port`` and ``pop_port`` are plain with STARTTLS, the others TLS from the start."""
 
     home: Path
     port: int
     tls_port: int
+    pop_port: int
+    pop_tls_port: int
     authority: trustme.CA
+    process: subprocess.Popen[bytes] = field(init=False, repr=False)
+
+    def stop(self) -> None:
+        """End it, as an administrator does."""
+        self.process.terminate()
+        self.process.wait(20)
 
     @property
     def maildir(self) -> Path:
@@ -60,8 +68,11 @@ class Dovecot:
 
 
 @contextmanager
-def dovecot(*, extra: str = "") -> Iterator[Dovecot]:
-    """Start a server and stop it again. Needs root, as Dovecot gives its privileges away itself."""
+def dovecot(*, password: str = PASSWORD, maildir: Path | None = None) -> Iterator[Dovecot]:
+    """Start a server and stop it again. Needs root, as Dovecot gives its privileges away itself.
+
+    :param maildir: the mailbox, if it is another server's (Postfix's); it must be the user mail's.
+    """
     home = Path("/tmp") / f"dontmiss-dovecot-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     home.mkdir(mode=0o755)
     authority = trustme.CA()
@@ -70,12 +81,12 @@ def dovecot(*, extra: str = "") -> Iterator[Dovecot]:
     with (home / "cert.pem").open("wb") as out:
         for blob in certificate.cert_chain_pems:
             out.write(blob.bytes())
-    server = Dovecot(home, free_port(), free_port(), authority)
+    server = Dovecot(home, free_port(), free_port(), free_port(), free_port(), authority)
     user, group = pwd.getpwnam("mail"), grp.getgrnam("mail")
     os.chown(home, user.pw_uid, group.gr_gid)
     (home / "dovecot.conf").write_text(
         f"""
-protocols = imap
+protocols = imap pop3
 listen = 127.0.0.1
 base_dir = {home}/run
 state_dir = {home}/state
@@ -86,10 +97,10 @@ ssl_cert = <{home}/cert.pem
 ssl_key = <{home}/key.pem
 disable_plaintext_auth = no
 first_valid_uid = 1
-mail_location = maildir:{home}/Maildir
+mail_location = maildir:{maildir or server.maildir}
 passdb {{
   driver = static
-  args = password={PASSWORD}
+  args = password={password}
 }}
 userdb {{
   driver = static
@@ -104,23 +115,30 @@ service imap-login {{
     ssl = yes
   }}
 }}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = {server.pop_port}
+  }}
+  inet_listener pop3s {{
+    port = {server.pop_tls_port}
+    ssl = yes
+  }}
+}}
 service stats {{
   client_limit = 100
 }}
-{extra}
 """
     )
-    process = subprocess.Popen(
+    server.process = subprocess.Popen(
         ["/usr/sbin/dovecot", "-F", "-c", str(home / "dovecot.conf")],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait_for(server.port, process)
+        _wait_for(server.port, server.process)
         yield server
     finally:
-        process.terminate()
-        process.wait(20)
+        server.stop()
         shutil.rmtree(home, ignore_errors=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -106,6 +107,19 @@ def test_an_alias_pipes_one_message(newsroom: Newsletter) -> None:
     assert b"1 opt-outs" in done.stdout
 
 
+@pytest.mark.parametrize("spoilt", ["newsletter.toml", ".env", "database"])
+def test_a_message_that_is_piped_while_nothing_works_is_kept_by_the_mail_server(
+    newsroom: Newsletter, digest: Command, monkeypatch: pytest.MonkeyPatch, spoilt: str
+) -> None:
+    if spoilt == "database":
+        monkeypatch.setenv("DIGEST_DATABASE_URL", "sqlite:////nowhere/digest.sqlite3")
+    else:
+        (newsroom.folder / spoilt).write_bytes(b"spoilt")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(bounce("ann@example.org"))))
+    done = digest("bounces", "process", "-")
+    assert (done.code, done.err.count("\n")) == (75, 1), done  # EX_TEMPFAIL of sysexits.h
+
+
 def test_an_archive_is_read_and_not_changed(newsroom: Newsletter, digest: Command) -> None:
     file = newsroom.folder / "old.mbox"
     file.write_bytes(
@@ -126,7 +140,8 @@ def test_an_archive_is_read_and_not_changed(newsroom: Newsletter, digest: Comman
         (("--mbox", "nowhere"), 1, "nowhere is not there"),
         (("--maildir", "."), 1, "no Maildir"),
         (("file.eml",), 2, "standard input"),
-        (("-", "--mbox", "x"), 2, "more than one mailbox"),
+        (("--maildir", "x", "--mbox", "x"), 2, "more than one mailbox"),
+        (("-", "--mbox", "x"), 75, "more than one mailbox"),
     ],
 )
 def test_what_cannot_be_read_is_one_line(

@@ -128,9 +128,53 @@ def test_idle_ends_when_mail_comes(server: Dovecot) -> None:
     timer = threading.Timer(1.0, lambda: server.put([mail(1)]))
     timer.start()
     begin = time.monotonic()
-    assert mailbox.wait(30)
+    assert mailbox.wait(30, threading.Event())
     assert time.monotonic() - begin < 20
     assert read_all(mailbox) == [1]
+
+
+def test_waiting_ends_when_the_process_should(server: Dovecot) -> None:
+    server.put([])
+    mailbox = opened(server)
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()
+    begin = time.monotonic()
+    assert not mailbox.wait(30, stop)
+    assert time.monotonic() - begin < 10
+    server.put([mail(1)])
+    assert read_all(mailbox) == [1]
+
+
+def wait_and_wait(mailbox: Mailbox) -> None:
+    for _ in range(3):
+        mailbox.wait(30, threading.Event())
+
+
+def test_a_server_that_goes_away_while_we_wait_is_one_line() -> None:
+    with dovecot() as server:
+        server.put([])
+        mailbox = opened(server)
+        stopping = threading.Timer(0.5, server.stop)
+        stopping.start()
+        with pytest.raises(MailboxUnavailable, match="mailbox imap://"):
+            wait_and_wait(mailbox)  # it may say good-bye first
+        stopping.join()
+        mailbox.close()
+
+
+def test_the_whole_of_a_huge_message_can_be_had(server: Dovecot) -> None:
+    whole = mail(1) + (b"x" * 70 + b"\r\n") * (2 * READ_LIMIT // 70)
+    server.put([whole])
+    mailbox = opened(server)
+    ((letter,),) = mailbox.batches()
+    assert b"".join(mailbox.pieces(letter)).replace(b"\r\n", b"\n") == whole.replace(b"\r\n", b"\n")
+    mailbox.close()
+
+
+def test_a_password_may_have_any_letters() -> None:
+    with dovecot(password="pässwörd✓") as server:
+        server.put([mail(1)])
+        assert read_all(opened(server, password="p%C3%A4ssw%C3%B6rd%E2%9C%93")) == [1]
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
-import socket
-import threading
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
@@ -96,6 +95,14 @@ class TestMaildir:
             assert subjects(mailbox) == []
             assert sum(1 for path in folder.rglob("*.host*")) == 2
 
+    def test_flags_that_people_set_stay(self, tmp_path: Path) -> None:
+        folder = a_maildir(tmp_path / "m")
+        (folder / "cur" / "1.host:2,FR").write_bytes(mail(1))
+        mailbox = open_mailbox(MailboxAddress("maildir", path=folder), after=After.KEEP)
+        for letters in mailbox.batches():
+            mailbox.settle(letters)
+        assert [path.name for path in (folder / "cur").iterdir()] == ["1.host:2,FRS"]
+
     def test_an_archive_given_by_hand_is_not_changed(self, tmp_path: Path) -> None:
         folder = a_maildir(tmp_path / "m", mail(1))
         mailbox = open_mailbox(MailboxAddress("maildir", path=folder), after=After.READ_ONLY)
@@ -130,15 +137,47 @@ class TestMbox:
         mailbox.close()
         assert subjects(open_mailbox(MailboxAddress("mbox", path=file))) == [b"2", b"4"]
 
-    def test_a_locked_mbox_is_left_alone(self, tmp_path: Path) -> None:
+    def test_while_somebody_delivers_nothing_is_read(self, tmp_path: Path) -> None:
         file = tmp_path / "mbox"
         self.write(file, 1)
-        (tmp_path / "mbox.lock").touch()
+        dot = tmp_path / "mbox.lock"
+        dot.touch()
+        with pytest.raises(MailboxUnavailable, match="is locked"):
+            subjects(open_mailbox(MailboxAddress("mbox", path=file)))
+        dot.unlink()
+        with locked_by_another_process(file), pytest.raises(MailboxUnavailable, match="is locked"):
+            subjects(open_mailbox(MailboxAddress("mbox", path=file)))
+        assert subjects(open_mailbox(MailboxAddress("mbox", path=file), after=After.READ_ONLY)) == [b"1"]
+
+    def test_while_somebody_delivers_nothing_is_cut(self, tmp_path: Path) -> None:
+        file = tmp_path / "mbox"
+        self.write(file, 1)
         mailbox = open_mailbox(MailboxAddress("mbox", path=file))
         for letters in mailbox.batches():
             mailbox.settle(letters)
+        (tmp_path / "mbox.lock").touch()
         mailbox.close()
+        (tmp_path / "mbox.lock").unlink()
         assert subjects(open_mailbox(MailboxAddress("mbox", path=file))) == [b"1"]
+
+    def test_a_lock_that_a_crash_left_is_broken(self, tmp_path: Path) -> None:
+        file = tmp_path / "mbox"
+        self.write(file, 1)
+        dot = tmp_path / "mbox.lock"
+        dot.touch()
+        os.utime(dot, (0, 0))
+        assert subjects(open_mailbox(MailboxAddress("mbox", path=file))) == [b"1"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["mbox"]
+
+    def test_nothing_is_cut_when_another_program_has_rewritten_the_file(self, tmp_path: Path) -> None:
+        file = tmp_path / "mbox"
+        self.write(file, 1, 2, 3)
+        mailbox = open_mailbox(MailboxAddress("mbox", path=file))
+        (letters,) = mailbox.batches()
+        mailbox.settle(letters[1:])
+        self.write(file, 2, 3, 4)
+        mailbox.close()
+        assert subjects(open_mailbox(MailboxAddress("mbox", path=file))) == [b"2", b"3", b"4"]
 
     def test_words_that_look_like_a_separator_split_nothing(self, tmp_path: Path) -> None:
         file = tmp_path / "mbox"
@@ -148,95 +187,57 @@ class TestMbox:
         assert subjects(open_mailbox(MailboxAddress("mbox", path=file))) == [b"1", b"2"]
 
 
+HUGE = mail(1) + b"From here on: x\n\nfrom there on\n" + b"x" * READ_LIMIT
+
+
+@pytest.mark.parametrize("kind", ["maildir", "mbox", "pipe"])
+def test_of_a_huge_message_the_beginning_is_read_and_the_whole_can_be_had(tmp_path: Path, kind: str) -> None:
+    if kind == "pipe":
+        mailbox = open_stream(io.BytesIO(HUGE))
+    elif kind == "mbox":
+        (tmp_path / "mbox").write_bytes(b"From x Mon Nov  2\n" + HUGE + b"\n\nFrom y Mon Nov  2\n" + mail(2))
+        mailbox = open_mailbox(MailboxAddress("mbox", path=tmp_path / "mbox"))
+    else:
+        mailbox = open_mailbox(MailboxAddress("maildir", path=a_maildir(tmp_path / "m", HUGE)))
+    letter = next(mailbox.batches())[0]
+    whole = b"".join(mailbox.pieces(letter))
+    mailbox.close()
+    assert (len(letter.raw), letter.size) == (READ_LIMIT, len(whole))
+    assert HUGE in whole
+    assert mail(2) not in whole
+
+
 def test_a_pipe_gives_one_message_and_is_read_to_its_end() -> None:
     stream = io.BytesIO(mail(1) + b"x" * (3 * READ_LIMIT))
-    ((letter,),) = open_stream(stream).batches()
+    mailbox = open_stream(stream)
+    ((letter,),) = mailbox.batches()
+    mailbox.close()
     assert len(letter.raw) == READ_LIMIT
     assert stream.read() == b""
-    assert list(open_stream(io.BytesIO(b"  \n")).batches()) == []
+    nothing = open_stream(io.BytesIO(b"  \n"))
+    assert list(nothing.batches()) == []
+    nothing.close()
 
 
 @contextmanager
-def server(
-    *, greeting: bytes = b"", answers: dict[bytes, bytes] | None = None
-) -> Iterator[tuple[int, list[bytes]]]:
-    """A line server that answers by the first word of a command, or stays silent."""
-    heard: list[bytes] = []
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection, connection.makefile("rwb") as stream:
-                if greeting:
-                    stream.write(greeting)
-                    stream.flush()
-                while line := stream.readline():
-                    heard.append(line.strip())
-                    answer = (answers or {}).get(line.strip(), (answers or {}).get(line.split()[0].strip()))
-                    if answer is not None:
-                        stream.write(answer)
-                        stream.flush()
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
+def locked_by_another_process(file: Path) -> Iterator[None]:
+    """An ``fcntl`` lock is a process's own: a child takes it."""
+    ready, done = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        with file.open("r+b") as held:
+            fcntl.lockf(held, fcntl.LOCK_EX)
+            os.write(ready[1], b"x")
+            os.read(done[0], 1)
+        os._exit(0)
+    os.read(ready[0], 1)
     try:
-        yield listener.getsockname()[1], heard
+        yield
     finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(2)
-
-
-class TestPop3:
-    ANSWERS: ClassVar = {
-        b"USER": b"+OK\r\n",
-        b"PASS": b"+OK\r\n",
-        b"LIST": b"+OK\r\n1 40\r\n2 4000000\r\n.\r\n",
-        b"RETR": b"+OK\r\nSubject: 1\r\n\r\nhello " + b"y" * 5000 + b"\r\n.\r\n",
-        b"TOP": b"+OK\r\nSubject: 2\r\n\r\nbegin\r\n.\r\n",
-        b"DELE": b"+OK\r\n",
-        b"QUIT": b"+OK\r\n",
-    }
-
-    def test_mail_is_read_and_deleted_at_the_end_of_the_session(self) -> None:
-        with server(greeting=b"+OK\r\n", answers=self.ANSWERS) as (port, heard):
-            mailbox = open_mailbox(parse_mailbox_url(f"pop3://u:p@127.0.0.1:{port}"), timeout=5)
-            (letters,) = mailbox.batches()
-            assert [letter.raw[:10] for letter in letters] == [b"Subject: 1", b"Subject: 2"]
-            assert b"DELE 1" not in heard
-            mailbox.settle(letters)
-            mailbox.close()
-            assert heard[-3:] == [b"DELE 1", b"DELE 2", b"QUIT"]
-
-    def test_a_wrong_password_is_one_line(self) -> None:
-        answers = {**self.ANSWERS, b"PASS": b"-ERR no\r\n"}
-        with (
-            server(greeting=b"+OK\r\n", answers=answers) as (port, _),
-            pytest.raises(MailboxUnavailable, match="pop3"),
-        ):
-            open_mailbox(parse_mailbox_url(f"pop3://u:p@127.0.0.1:{port}"), timeout=5)
-
-    def test_it_cannot_move(self) -> None:
-        with pytest.raises(ConfigError):
-            open_mailbox(parse_mailbox_url("pop3://u:p@127.0.0.1:1"), after=After.MOVE)
-
-
-@pytest.mark.parametrize("scheme", ["imap", "pop3"])
-def test_a_mailbox_that_refuses_is_named(scheme: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    with pytest.raises(MailboxUnavailable, match=f"{scheme}://127.0.0.1:{port}"):
-        open_mailbox(parse_mailbox_url(f"{scheme}://u:p@127.0.0.1:{port}"), timeout=2)
-
-
-@pytest.mark.parametrize("scheme", ["imap", "pop3"])
-def test_a_mailbox_that_stalls_is_given_up(scheme: str) -> None:
-    with server() as (port, _), pytest.raises(MailboxUnavailable, match="stalls"):
-        open_mailbox(parse_mailbox_url(f"{scheme}://u:p@127.0.0.1:{port}"), timeout=0.3)
+        os.write(done[1], b"x")
+        os.waitpid(child, 0)
+        for end in (*ready, *done):
+            os.close(end)
 
 
 def test_sets_of_uids_name_only_what_is_meant() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from digest.bounces.refusals import judge_refusals
 from digest.models import DeliveryStatus, IssueRow, IssueStatus, NoticeRow
 from digest.pipeline import bounce_batches as pipeline
 from digest.pipeline.bounce_batches import process_refusals
@@ -343,9 +344,8 @@ def test_a_copy_that_nobody_tried_to_send_counts_against_nobody(newsletter: News
 
 def test_many_refusals_are_judged_in_batches(newsletter: Newsletter, monkeypatch: pytest.MonkeyPatch) -> None:
     people = [newsletter.reader(f"reader{number}@example.org") for number in range(7)]
-    refused = {"status": DeliveryStatus.REFUSED, "sent_at": None, "reply": FULL}
+    refused: dict[str, object] = {"status": DeliveryStatus.REFUSED, "sent_at": None, "reply": FULL}
     newsletter.issue(1, to=people, delivery=refused)
-    real = pipeline.judge_refusals
-    monkeypatch.setattr(pipeline, "judge_refusals", partial(real, limit=3))
+    monkeypatch.setattr(pipeline, "judge_refusals", partial(judge_refusals, limit=3))
     assert process_refusals(newsletter.sessions, newsletter.rules, now=START).refusals == 7
     assert len(newsletter.events()) == 7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,6 +11,7 @@ from typing import Final, Protocol
 BATCH: Final = 200  # messages between two commits
 BATCH_BYTES: Final = 16 * 1_048_576
 TIMEOUT_SECONDS: Final = 60.0  # a server that says nothing for so long is given up; the next poll goes on
+EXCHANGE_SECONDS: Final = 300.0  # so long may a batch take in all: 16 MiB at 56 KB/s
 MOVED_TO: Final = "digest-read"  # the folder of ``after = "move"``
 
 
@@ -41,12 +43,19 @@ class Mailbox(Protocol):
         """Yield the letters that are there now, at most ``BATCH`` and ``BATCH_BYTES`` at a time."""
         ...
 
+    def pieces(self, letter: Letter) -> Iterator[bytes]:
+        """Yield all bytes of one letter of the batch that was yielded last, for keeping it whole."""
+        ...
+
     def settle(self, letters: Sequence[Letter]) -> None:
         """Take out, move or mark these: the database has them. May fail; then they come again."""
         ...
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until mail comes, at most so long (IDLE); ``False`` at once where that cannot be known."""
+    def wait(self, seconds: float, stop: threading.Event) -> bool:
+        """Wait at most so long until mail comes (IDLE, RFC 2177), or ``stop`` is set; whether it came.
+
+        ``False`` at once where a mailbox cannot tell.
+        """
         ...
 
     def close(self) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO
 
 from digest.bounces.errors import MailboxUnavailable
 from digest.bounces.mailbox.contract import MOVED_TO, After, Letter, grouped
 from digest.bounces.reading import READ_LIMIT
+
+logger = logging.getLogger("digest.bounces")
 
 
 class MaildirMailbox:
@@ -36,9 +41,19 @@ class MaildirMailbox:
                         letters.append(Letter(name, file.read(READ_LIMIT), size))
                 except FileNotFoundError:
                     continue  # another reader was faster
+                except PermissionError:
+                    logger.warning("%s may not be read: it stays there", self._path / name)
                 except OSError as error:
                     raise MailboxUnavailable(f"Maildir {self._path}: {error.strerror}") from error
             yield letters
+
+    def pieces(self, letter: Letter) -> Iterator[bytes]:
+        try:
+            with (self._path / letter.key).open("rb") as file:
+                while piece := file.read(READ_LIMIT):
+                    yield piece
+        except OSError as error:
+            raise MailboxUnavailable(f"Maildir {self._path}: {error.strerror}") from error
 
     def _files(self) -> Iterator[tuple[str, int]]:
         for folder in ("new", "cur"):
@@ -56,7 +71,8 @@ class MaildirMailbox:
             return
         for letter in letters:
             source = self._path / letter.key
-            name = source.name.partition(":2,")[0] + ":2,S"
+            unique, _, flags = source.name.partition(":2,")
+            name = f"{unique}:2,{''.join(sorted({*flags, 'S'}))}"
             try:
                 match self._after:
                     case After.DELETE:
@@ -75,7 +91,7 @@ class MaildirMailbox:
             (self._path / f".{MOVED_TO}" / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
         return self._path / f".{MOVED_TO}" / "cur"
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, seconds: float, stop: threading.Event) -> bool:
         return False
 
     def close(self) -> None:
@@ -90,20 +106,32 @@ class StreamMailbox:
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
+        self._rest: IO[bytes] | None = None  # what is beyond the limit
 
     def batches(self) -> Iterator[list[Letter]]:
         raw = self._stream.read(READ_LIMIT)
         size = len(raw)
-        while rest := self._stream.read(READ_LIMIT):
-            size += len(rest)
+        while more := self._stream.read(READ_LIMIT):
+            self._rest = self._rest or TemporaryFile()  # noqa: SIM115 (closed with the mailbox)
+            self._rest.write(more)
+            size += len(more)
         if raw.strip():
             yield [Letter("-", raw, size)]
+
+    def pieces(self, letter: Letter) -> Iterator[bytes]:
+        yield letter.raw
+        if self._rest is None:
+            return
+        self._rest.seek(0)
+        while more := self._rest.read(READ_LIMIT):
+            yield more
 
     def settle(self, letters: Sequence[Letter]) -> None:
         return
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, seconds: float, stop: threading.Event) -> bool:
         return False
 
     def close(self) -> None:
-        return
+        if self._rest is not None:
+            self._rest.close()

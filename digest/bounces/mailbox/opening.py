@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from digest.bounces.mailbox.contract import TIMEOUT_SECONDS, After, Mailbox
+from digest.bounces.mailbox.contract import EXCHANGE_SECONDS, TIMEOUT_SECONDS, After, Mailbox
 from digest.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -74,21 +74,28 @@ def open_mailbox(
     *,
     after: After = After.DELETE,
     timeout: float = TIMEOUT_SECONDS,
+    exchange: float = EXCHANGE_SECONDS,
     tls_context: ssl.SSLContext | None = None,
 ) -> Mailbox:
     """Connect or open. Raises ``MailboxUnavailable`` when it refuses, stalls or is not there.
 
+    :param timeout: seconds that a server may be silent.
+    :param exchange: seconds that it may take for one batch.
     :param tls_context: for tests with a certificate of their own.
     """
     match address.kind:
         case "imap":
             from digest.bounces.mailbox.imap import ImapMailbox
 
-            return ImapMailbox(address, after=after, timeout=timeout, tls_context=tls_context)
+            return ImapMailbox(
+                address, after=after, timeout=timeout, exchange=exchange, tls_context=tls_context
+            )
         case "pop3":
             from digest.bounces.mailbox.pop import PopMailbox
 
-            return PopMailbox(address, after=after, timeout=timeout, tls_context=tls_context)
+            return PopMailbox(
+                address, after=after, timeout=timeout, exchange=exchange, tls_context=tls_context
+            )
         case "maildir":
             from digest.bounces.mailbox.files import MaildirMailbox
 

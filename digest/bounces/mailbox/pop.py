@@ -4,50 +4,62 @@ from __future__ import annotations
 
 import contextlib
 import poplib
+import socket
 import ssl
+import threading
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from digest.bounces.errors import MailboxUnavailable
-from digest.bounces.mailbox.contract import After, Letter, grouped
+from digest.bounces.mailbox.contract import EXCHANGE_SECONDS, After, Letter, grouped
+from digest.bounces.mailbox.watchdog import Watchdog
 from digest.bounces.reading import READ_LIMIT
 from digest.errors import ConfigError
 
 if TYPE_CHECKING:
     from digest.bounces.mailbox.opening import MailboxAddress
 
-_LINES_OF_LARGE = 5000  # TOP gives so many lines of a message above READ_LIMIT
-
-# The library gives up at 2,048 octets a line, and reports with longer ones are common.
-poplib._MAXLINE = READ_LIMIT  # type: ignore[attr-defined]
+_LINES_OF_LARGE: Final = 100_000  # TOP gives so many lines of a message above READ_LIMIT
+_PIECE: Final = 65_536  # bytes
 
 
-class _Pop(poplib.POP3):
-    """Closes its socket when the greeting does not come, which the library's own forgets."""
+class _Line(poplib.POP3):
+    """The library's client, watched over, and with answers in pieces, since lines may be of any length."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
+    def __init__(
+        self, address: MailboxAddress, timeout: float, watchdog: Watchdog, context: ssl.SSLContext | None
+    ) -> None:
+        self._watchdog = watchdog
+        self._context = context
         try:
-            super().__init__(*arguments, **named)
+            super().__init__(address.host, address.port, timeout)
         except BaseException:
-            if hasattr(self, "sock"):
+            with contextlib.suppress(OSError, AttributeError):  # the library's own forgets to close it
                 self.close()
             raise
 
+    def _create_socket(self, timeout: float) -> socket.socket:
+        line: socket.socket = self._watchdog.watch(super()._create_socket(timeout))  # type: ignore[misc]
+        return self._context.wrap_socket(line, server_hostname=self.host) if self._context else line
 
-class _PopTls(poplib.POP3_SSL):
-    """The same with TLS from the start."""
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        try:
-            super().__init__(*arguments, **named)
-        except BaseException:
-            if hasattr(self, "sock"):
-                self.close()
-            raise
+    def pieces(self, command: str) -> Iterator[bytes]:
+        """Ask, and yield the answer of many lines, without the dots that are stuffed in."""
+        self._shortcmd(command)  # type: ignore[attr-defined]
+        begins = True
+        while piece := self.file.readline(_PIECE):
+            if begins and piece in {b".\r\n", b".\n"}:
+                return
+            yield piece[1:] if begins and piece.startswith(b"..") else piece
+            begins = piece.endswith(b"\n")
+        raise poplib.error_proto("-ERR EOF")
 
 
 class PopMailbox:
-    """A POP3 maildrop (implements ``Mailbox``): it can delete, but neither move nor mark."""
+    """A POP3 maildrop (implements ``Mailbox``): it can delete, but neither move nor mark.
+
+    :param timeout: seconds that the server may be silent.
+    :param exchange: seconds that one batch may take in all.
+    """
 
     def __init__(
         self,
@@ -55,6 +67,7 @@ class PopMailbox:
         *,
         after: After,
         timeout: float,
+        exchange: float = EXCHANGE_SECONDS,
         tls_context: ssl.SSLContext | None = None,
     ) -> None:
         if after is After.MOVE:
@@ -63,68 +76,74 @@ class PopMailbox:
             )
         self._name = f"mailbox pop3://{address.host}:{address.port}"
         self._after = after
-        self._address = address
-        self._timeout = timeout
-        self._context = tls_context or ssl.create_default_context()
-        self._box = self._open()
+        self._watchdog = Watchdog(exchange)
+        try:
+            with self._explained():
+                self._line = self._open(address, timeout, tls_context or ssl.create_default_context())
+        except BaseException:
+            self._watchdog.close()
+            raise
 
-    def _open(self) -> poplib.POP3:
-        address = self._address
-        with self._explained():
-            if address.tls:
-                box: poplib.POP3 = _PopTls(
-                    address.host, address.port, timeout=self._timeout, context=self._context
-                )
-            else:
-                box = _Pop(address.host, address.port, timeout=self._timeout)
-            try:
-                if not address.tls and not address.plain:
-                    box.stls(self._context)
-                box.user(address.user)
-                box.pass_(address.password)
-            except BaseException:
-                box.close()
-                raise
-            return box
+    def _open(self, address: MailboxAddress, timeout: float, context: ssl.SSLContext) -> _Line:
+        line = _Line(address, timeout, self._watchdog, context if address.tls else None)
+        try:
+            if not address.tls and not address.plain:
+                line.stls(context)
+            line.user(address.user)
+            line.pass_(address.password)
+        except BaseException:
+            with contextlib.suppress(OSError):  # a failed handshake has closed it
+                line.close()
+            raise
+        return line
 
     def batches(self) -> Iterator[list[Letter]]:
         with self._explained():
-            sizes = [line.split()[:2] for line in self._box.list()[1]]
-        for group in grouped([(number.decode(), int(size)) for number, size in sizes], limit=READ_LIMIT):
-            yield [self._fetch(number, size) for number, size in group]
+            sizes = [line.split()[:2] for line in self._line.list()[1]]
+            listed = [(number.decode("ascii"), int(size)) for number, size in sizes]
+        for group in grouped(listed, limit=READ_LIMIT):
+            with self._explained():
+                letters = [Letter(number, self._beginning(number, size), size) for number, size in group]
+            yield letters
 
-    def _fetch(self, number: str, size: int) -> Letter:
+    def _beginning(self, number: str, size: int) -> bytes:
+        asked = f"RETR {int(number)}"
+        if size > READ_LIMIT:
+            with contextlib.suppress(poplib.error_proto):  # TOP may be missing
+                return _first(self._line.pieces(f"TOP {int(number)} {_LINES_OF_LARGE}"))
+        return _first(self._line.pieces(asked))
+
+    def pieces(self, letter: Letter) -> Iterator[bytes]:
         with self._explained():
-            if size <= READ_LIMIT:
-                lines = self._box.retr(int(number))[1]
-            else:
-                lines = self._box.top(int(number), _LINES_OF_LARGE)[1]
-        return Letter(number, b"\n".join(lines)[:READ_LIMIT], size)
+            yield from self._line.pieces(f"RETR {int(letter.key)}")
 
     def settle(self, letters: Sequence[Letter]) -> None:
         if self._after is After.KEEP:
             return
         with self._explained():
             for letter in letters:
-                self._box.dele(int(letter.key))
+                self._line.dele(int(letter.key))
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, seconds: float, stop: threading.Event) -> bool:
         return False
 
     def close(self) -> None:
-        with contextlib.suppress(Exception):
-            self._box.quit()
+        with contextlib.suppress(MailboxUnavailable), self._explained():
+            self._line.quit()
+        with contextlib.suppress(OSError):
+            self._line.close()
+        self._watchdog.close()
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        try:
+        with self._watchdog.exchange(self._name, poplib.error_proto):
             yield
-        except ssl.SSLError as error:
-            raise MailboxUnavailable(f"{self._name}: TLS failed: {error.reason or error}") from error
-        except TimeoutError as error:
-            raise MailboxUnavailable(f"{self._name} stalls", remedy="the next poll goes on") from error
-        except (OSError, poplib.error_proto, EOFError) as error:
-            raise MailboxUnavailable(
-                f"{self._name}: {' '.join(str(error).split())[:200]}",
-                remedy="check [bounces] mailbox and DIGEST_MAILBOX_PASSWORD",
-            ) from error
+
+
+def _first(pieces: Iterator[bytes]) -> bytes:
+    """The first ``READ_LIMIT`` bytes; the rest is read away, since the answer must be heard to its end."""
+    kept = bytearray()
+    for piece in pieces:
+        if len(kept) < READ_LIMIT:
+            kept += piece
+    return bytes(kept[:READ_LIMIT])
