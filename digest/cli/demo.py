@@ -12,10 +12,12 @@ from digest.cli.context import Json, NoBrowser, state_of
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from digest.pipeline.demo import DemoReport
 
 ARRIVAL_SECONDS = 10.0
+NOTICES_EVERY = 2.0  # seconds
 
 
 def demo(
@@ -31,11 +33,12 @@ def demo(
 
     Two feeds and a folder of stories become an issue, the issue becomes mail, and three invented
     readers get it in an inbox on this machine. Nothing leaves it. Then the preview is open, with
-    the editor's desk, until Ctrl-C.
+    the editor's desk, and the public pages that its links lead to, until Ctrl-C.
 
         digest demo --dir my-demo
     """
     from digest.app import App
+    from digest.cli.serve import public_application
     from digest.cli.serving import serving
     from digest.inbox import Mailbox, Receiver
     from digest.inbox.page import inbox_page
@@ -50,9 +53,12 @@ def demo(
         place = (folder or Path(stack.enter_context(_passing_folder()))).resolve()
         newsroom = stack.enter_context(Newsroom(newsroom_dir(), state.clock))
         receiver = stack.enter_context(Receiver(mailbox))
-        settings = lay_out(place, newsroom, smtp_url=receiver.url)
+        pages = _Later()
+        public = stack.enter_context(serving(pages))
+        settings = lay_out(place, newsroom, smtp_url=receiver.url, public_url=public)
         app = App(settings, state.clock)
         stack.callback(app.close)
+        pages.application = public_application(app)
         with state.progress(show=not json) as progress:
             report = run_demo(
                 app.engine, app.sessions, settings, clock=state.clock, http=app.http(),
@@ -71,17 +77,33 @@ def demo(
             "delivered": mailbox.arrived,
             "preview": preview,
             "inbox": inbox,
+            "public": public,
             "dir": str(place) if folder else None,
             "desk": tomorrow,
         }
-        places = {"Inbox": inbox, "Preview": preview, "Tomorrow's desk": tomorrow}
+        places = {
+            "Inbox": inbox,
+            "Preview": preview,
+            "Tomorrow's desk": tomorrow,
+            "Public pages": public + "/archive",
+        }
         state.emit(json, payload, lambda out: _tell(out, report, places, folder, once))
         if once:
             return
         for url in (inbox, preview):
             state.open_browser(url, wanted=not no_browser and not json)
         while True:
-            state.clock.wait(3600)
+            state.clock.wait(NOTICES_EVERY)
+            app.deliver_notices()  # of those who sign up, or ask for their data, on the public pages
+
+
+class _Later:
+    """An ASGI application that is known only after its address is."""
+
+    application: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.application(scope, receive, send)
 
 
 def _passing_folder() -> AbstractContextManager[str]:

@@ -11,6 +11,8 @@ import typer
 from digest.cli.context import Json, state_of
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from digest.app import App
 
 MOST_CONNECTIONS = 500
@@ -37,14 +39,11 @@ def serve(
         threading.Event().wait()
 
 
-@contextmanager
-def public_serving(app: App, *, host: str | None = None, port: int | None = None) -> Iterator[str]:
-    """Serve the public pages while the block runs, as ``[web]`` says; gives their local address."""
-    from digest.cli.serving import serving
+def public_application(app: App) -> ASGIApp:
+    """The public pages as an ASGI application."""
     from digest.web import public_pages
 
-    web = app.settings.file.web
-    pages = public_pages(
+    return public_pages(
         app.settings,
         app.reader_desk(),
         app.sign_ups,
@@ -53,8 +52,16 @@ def public_serving(app: App, *, host: str | None = None, port: int | None = None
         app.editor_desk(),
         fresh_for=ARCHIVE_FRESH_FOR,
     )
+
+
+@contextmanager
+def public_serving(app: App, *, host: str | None = None, port: int | None = None) -> Iterator[str]:
+    """Serve the public pages while the block runs, as ``[web]`` says; gives their local address."""
+    from digest.cli.serving import serving
+
+    web = app.settings.file.web
     with serving(
-        pages,
+        public_application(app),
         host=host or web.host,
         port=web.port if port is None else port,
         proxies=web.trusted_proxies,

@@ -68,8 +68,10 @@ class DemoReport:
     delivered: int
 
 
-def lay_out(folder: Path, newsroom: Newsroom, *, smtp_url: str) -> Settings:
+def lay_out(folder: Path, newsroom: Newsroom, *, smtp_url: str, public_url: str = "") -> Settings:
     """Write the demo's newsletter into ``folder`` and return its settings.
+
+    :param public_url: where its public pages stand; without any, links to them lead to the newsroom.
 
     A folder that an earlier demo laid out is taken up again: its keys and what was changed in it stay,
     addresses follow. DIGEST_* of the environment is *not* heeded: a demo never mails through a real server.
@@ -82,7 +84,7 @@ def lay_out(folder: Path, newsroom: Newsroom, *, smtp_url: str) -> Settings:
                 f"{folder} holds a newsletter already", remedy="give the demo an empty or new folder"
             )
         (folder / "notebook").mkdir(parents=True, exist_ok=True)
-        _write_secrets(folder / ".env", smtp_url=smtp_url, public_url=newsroom.base)
+        _write_secrets(folder / ".env", smtp_url=smtp_url, public_url=public_url or newsroom.base)
         (folder / ".gitignore").write_text(IGNORED, encoding="utf-8")
         for story in sorted((newsroom.folder / "notebook").glob("*.md")):
             (folder / "notebook" / story.name).write_text(

@@ -113,8 +113,6 @@ class Newsroom:
             body = _page(self.stories[path]).encode()
         elif path == "/":
             body = _page(self._front_page()).encode()
-        elif path.split("/")[1] in {"u", "p", "c", "k", "archive"}:
-            body = _page(_PUBLIC_PAGES).encode()
         else:
             status, body = (
                 404,
@@ -160,14 +158,6 @@ class Newsroom:
             for path, story in self.stories.items()
         )
         return _Story("Marenholt: all that is told today", "en", f"<ul>{links}</ul>")
-
-
-_PUBLIC_PAGES = _Story(
-    "Here your reader would choose",
-    "en",
-    "<p>Links for unsubscribing, preferences and the archive lead to the public pages of your newsletter. "
-    "The demo has none: nothing was changed.</p>",
-)
 
 
 def _page(story: _Story) -> str:
