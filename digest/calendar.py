@@ -7,6 +7,7 @@ at the next valid moment; a time that comes twice fires at the first; a date tha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -17,6 +18,7 @@ from zoneinfo import ZoneInfo
 from digest.errors import ConfigError
 
 _FIELDS = ("minute", "hour", "day of month", "month", "day of week")
+_RANGES = ("0-59", "0-23", "1-31, L", "1-12, JAN-DEC", "0-7 or SUN-SAT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,30 +151,45 @@ def decide(
 
 
 def check_cron(line: str) -> None:
-    """Raises ``ConfigError`` that marks the wrong field of a cron line with a caret."""
+    """Raises ``ConfigError`` whose ``picture`` shows a cron line with a caret under the wrong place."""
     from cronsim import CronSim, CronSimError
 
-    parts = line.split()
-    if len(parts) != 5:
-        raise ConfigError(
-            f"schedule = {line!r} has {len(parts)} fields",
-            remedy='write five: minute hour day month weekday, as in "0 7 * * 1-5"',
+    fields = [(found.start(), found[0]) for found in re.finditer(r"\S+", line)]
+    if len(fields) != len(_FIELDS):
+        place = fields[len(_FIELDS)][0] if len(fields) > len(_FIELDS) else len(line.rstrip())
+        raise _bad_cron(
+            line,
+            f"has {len(fields)} fields, not five",
+            place,
+            'write minute hour day month weekday, as in "0 7 * * 1-5"',
         )
-    for place, name in enumerate(_FIELDS):
-        alone = ["*"] * 5
-        alone[place] = parts[place]
-        try:
-            CronSim(" ".join(alone), datetime(2026, 1, 1))  # noqa: DTZ001 - civil time has no zone
-        except CronSimError:
-            column = sum(len(part) + 1 for part in parts[:place])
-            mark = f"{line[:column]}»{parts[place]}«{line[column + len(parts[place]) :]}"
-            raise ConfigError(
-                f"schedule = {line!r}: bad {name}: {mark}", remedy='as in "0 7 * * 1-5"'
-            ) from None
+    for number, (place, text) in enumerate(fields):
+        alone = ["*"] * len(_FIELDS)
+        offset = 0
+        for part in text.split(","):
+            alone[number] = part
+            try:
+                CronSim(" ".join(alone), datetime(2026, 1, 1))  # noqa: DTZ001 - civil time has no zone
+            except CronSimError:
+                raise _bad_cron(
+                    line,
+                    f"has a bad {_FIELDS[number]}",
+                    place + offset,
+                    f"{_FIELDS[number]}: {_RANGES[number]}",
+                ) from None
+            offset += len(part) + 1
     try:
         next(CronSim(line, datetime(2026, 1, 1)))  # noqa: DTZ001
-    except (CronSimError, StopIteration) as error:
-        raise ConfigError(f"schedule = {line!r} never comes") from error
+    except (CronSimError, StopIteration):
+        raise _bad_cron(line, "never comes", fields[2][0], "is there such a day in that month?") from None
+
+
+def _bad_cron(line: str, fault: str, place: int, remedy: str) -> ConfigError:
+    """The error, and for the eye the line as it is with a caret under the place."""
+    shown = "".join(ch if ch.isprintable() else " " for ch in line)
+    error = ConfigError(f"schedule = {line!r} {fault}", remedy=remedy)
+    error.picture = f"    {shown}\n    {' ' * place}^"
+    return error
 
 
 def send_moment(day: date, clock: str, zone: str) -> datetime:

@@ -29,6 +29,9 @@ class Explained(Exception):
     :param remedy: what the user can do, or empty.
     """
 
+    picture = ""
+    """Lines to be shown below, where a place must be pointed at: what was written, and a caret under it."""
+
     def __init__(self, message: str = "", *, remedy: str = "") -> None:
         super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
         self.remedy = remedy

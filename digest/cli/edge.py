@@ -36,11 +36,13 @@ def _run(arguments: list[str]) -> int:
     except Exception as error:
         if os.environ.get("DIGEST_TRACEBACK"):
             raise
-        return _say(arguments, *_explain(error))
+        return _say(arguments, *_explain(error), picture=getattr(error, "picture", ""))
     return result if isinstance(result, int) else DONE
 
 
-def _say(arguments: list[str], code: int, name: str, message: str, remedy: str) -> int:
+def _say(
+    arguments: list[str], code: int, name: str, message: str, remedy: str, *, picture: str = ""
+) -> int:
     line = " ".join(message.split())
     if "--json" in arguments:
         from digest.cli.output import print_json
@@ -49,6 +51,8 @@ def _say(arguments: list[str], code: int, name: str, message: str, remedy: str) 
     from digest.cli.output import harmless
 
     sys.stderr.write(harmless(f"digest: {line}" + (f" — {remedy}" if remedy else "")) + "\n")
+    for shown in picture.splitlines():
+        sys.stderr.write(harmless(shown) + "\n")
     return code
 
 

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digest.cli.context import Json, Yes, state_of
+from digest.cli.context import Json, State, Yes, state_of
 
 if TYPE_CHECKING:
+    import threading
+
     from rich.console import Console
 
+    from digest.app import App
     from digest.pipeline.timetable import Prospect
 
 app = typer.Typer(no_args_is_help=True, help="What is due when, and the process that does it.")
@@ -78,7 +81,13 @@ def _tell(out: Console, found: list[Prospect]) -> None:
 
 
 @app.command()
-def run(ctx: typer.Context, json: Json = False) -> None:
+def run(
+    ctx: typer.Context,
+    once: Annotated[
+        bool, typer.Option("--once", help="Do what is due now, then end: for cron. Exit 1: a job failed.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Run what is due until it is told to stop: for systemd or a container.
 
     Editions when they are due, retries, feeds at their own pace, notices, bounces, retention. Of several
@@ -94,14 +103,16 @@ def run(ctx: typer.Context, json: Json = False) -> None:
 
     from digest.cli.serve import public_serving
     from digest.pipeline.leadership import Lease
+    from digest.pipeline.timetable import check_editions
     from digest.schedule import Office
     from digest.schedule.jobs import jobs_of
 
     state = state_of(ctx)
     logging.basicConfig(
-        level=logging.WARNING if state.quiet else logging.INFO,
-        format="%(asctime)s %(name)s: %(message)s",
+        level=logging.WARNING if state.quiet or once else logging.INFO,
+        format="%(name)s: %(message)s" if once else "%(asctime)s %(name)s: %(message)s",
     )
+    check_editions(state.settings)
     application = state.app
     stop = threading.Event()
     received: list[int] = []
@@ -112,17 +123,65 @@ def run(ctx: typer.Context, json: Json = False) -> None:
 
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, on_signal)
-    holder = f"{socket.gethostname()[:40]}:{os.getpid()}"
-    office = Office(jobs_of(application), Lease(application.sessions, "schedule", holder), state.clock)
-    state.emit(
-        json,
-        {"pid": os.getpid(), "editions": list(state.settings.file.editions)},
-        lambda out: out.print("Running what is due; Ctrl-C ends it.", markup=False),
-    )
-    with ExitStack() as beside:
-        if state.settings.file.web.serve:
-            beside.enter_context(public_serving(application))
-        office.run(stop)
+    failed = False
+    if once or _database_answers(state, stop):
+        _tell_faults(application)
+        holder = f"{socket.gethostname()[:40]}:{os.getpid()}"
+        office = Office(jobs_of(application), Lease(application.sessions, "schedule", holder), state.clock)
+        state.emit(
+            json,
+            {"pid": os.getpid(), "editions": list(state.settings.file.editions)},
+            None if once else lambda out: out.print("Running what is due; Ctrl-C ends it.", markup=False),
+        )
+        with ExitStack() as beside:
+            if state.settings.file.web.serve and not once:
+                beside.enter_context(public_serving(application))
+            office.run(stop, once=once)
+        failed = once and office.failed
     application.close()
     if signal.SIGINT in received:
         raise typer.Exit(130)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _tell_faults(application: App) -> None:
+    """Say at the start what would fail at seven; the rest of the newsletter goes on."""
+    import logging
+
+    from digest.errors import ConfigError
+    from digest.pipeline.timetable import require_list
+
+    for name in application.settings.file.editions:
+        try:
+            with application.readers() as session:
+                require_list(session, application.settings.edition(name))
+        except ConfigError as error:
+            logging.getLogger("digest.schedule").error("%s; %s", error, error.remedy)
+
+
+def _database_answers(state: State, stop: threading.Event) -> bool:
+    """Wait for a database that is away at the start, as after a power cut; False when told to stop."""
+    import logging
+
+    from digest.errors import DatabaseError, SchemaTooNew
+    from digest.schedule.loop import TICK, one_line
+
+    told = False
+    while not stop.is_set():
+        try:
+            state.app.engine.connect().close()
+        except SchemaTooNew:
+            raise  # waiting mends nothing
+        except Exception as error:
+            if not isinstance(error, DatabaseError) and not hasattr(error, "orig"):
+                raise
+            if not told:
+                logging.getLogger("digest.schedule").error(
+                    "the database cannot be used: %s; waiting for it", one_line(error)
+                )
+                told = True
+            state.clock.wait(TICK, until=stop)
+        else:
+            return True
+    return False

@@ -23,7 +23,7 @@ from digest.errors import EmptyIssue, SourceError
 from digest.issues import lifecycle
 from digest.issues.view import issue_view
 from digest.models import IssueRow, IssueStatus
-from digest.pipeline.timetable import decision_for, remember
+from digest.pipeline.timetable import decision_for, remember, require_list
 from digest.pipeline.waiting import waiting_of
 
 if TYPE_CHECKING:
@@ -124,6 +124,8 @@ def run_edition(
         waits = _waits(sessions, settings, edition, standing.issue_id, ask=standing.ask, now=now)
         if waits is not None:  # as it did at the last look: no step is taken, so none is told
             return _waiting(sessions, name, steps, standing.issue_id, waits)
+    with sessions() as session:
+        require_list(session, edition)
     steps.ping("start")
     fetched: dict[str, dict[str, Any]] = {}
     try:

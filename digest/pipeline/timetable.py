@@ -11,7 +11,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 
 from digest.calendar import Decision, Due, Timetable, check_cron, decide
+from digest.errors import ConfigError
 from digest.models import FactRow, IssueRow, IssueStatus
+from digest.settings.parts import nearest
+from subscribers.models import MailingListRow
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -26,6 +29,24 @@ def timetable_of(edition: EditionSettings) -> Timetable | None:
         return None
     check_cron(own.schedule)
     return Timetable(own.schedule, edition.timezone, frozenset(own.skip_dates), frozenset(own.only_dates))
+
+
+def check_editions(settings: Settings) -> None:
+    """Raise ``ConfigError`` for a cron line that is wrong: at the start, not at seven."""
+    for name in settings.file.editions:
+        timetable_of(settings.edition(name))
+
+
+def require_list(session: Session, edition: EditionSettings) -> None:
+    """Raise ``ConfigError`` when the edition goes to a list that is not there."""
+    known = session.scalars(select(MailingListRow.name).order_by(MailingListRow.name)).all()
+    if edition.list_name not in known:
+        guess = nearest(edition.list_name, list(known))
+        also = f', or set list = "{guess}"' if guess else ""
+        raise ConfigError(
+            f"edition {edition.name} goes to the list {edition.list_name!r}, which does not exist",
+            remedy=f"`digest lists create {edition.list_name}`{also}",
+        )
 
 
 def decision_for(session: Session, edition: EditionSettings, *, now: datetime) -> Decision:

@@ -335,6 +335,11 @@ class File(Part):
                     raise ValueError(f"two of the {what} are named {name!r}")
         keys: list[str] = [section.key for section in self.sections]
         for name, edition in self.editions.items():
+            if not edition.more and not (keys if edition.sections is None else edition.sections):
+                raise ValueError(
+                    f"editions.{name} prints nothing: it has no sections, and more = false; "
+                    "add [[sections]], or leave more out"
+                )
             for key in edition.sections or []:
                 if key not in keys:
                     guess = nearest(key, keys)

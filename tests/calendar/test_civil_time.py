@@ -151,15 +151,33 @@ def test_skip_dates_and_only_dates_are_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "message"),
+    ("line", "message", "caret"),
     [
-        ("0 25 * * *", "bad hour: 0 »25« * * *"),
-        ("0 7 * * mo-fr", "bad day of week"),
-        ("7 * *", "has 3 fields"),
-        ("0 7 31 2 *", "never comes"),
+        ("0 25 * * *", "has a bad hour", "  ^"),
+        ("0 7 * * mo-fr", "has a bad day of week", "        ^"),
+        ("0,15,75 7 * * *", "has a bad minute", "     ^"),
+        ("0  7  *  13  *", "has a bad month", "         ^"),
+        ("*/0 7 * * *", "has a bad minute", "^"),
+        ("7 * *", "has 3 fields, not five", "     ^"),
+        ("0 7 * * 1 2", "has 6 fields, not five", "          ^"),
+        ("", "has 0 fields, not five", "^"),
+        ("0 7 31 2 *", "never comes", "    ^"),
+        ("@daily", "has 1 fields, not five", "      ^"),
     ],
 )
-def test_a_wrong_cron_line_is_marked(line: str, message: str) -> None:
+def test_a_wrong_cron_line_is_shown_with_a_caret_under_the_place(line: str, message: str, caret: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check_cron(line)
     assert message in str(caught.value)
+    assert caught.value.picture == f"    {line}\n    {caret}"
+    assert caught.value.remedy
+
+
+@given(st.text(alphabet="0123456789*/,-LMONabc @#\t", max_size=30))
+def test_any_cron_line_is_taken_or_explained(line: str) -> None:
+    try:
+        check_cron(line)
+    except ConfigError as error:
+        shown, caret = error.picture.split("\n")
+        assert caret.strip() == "^"
+        assert len(caret) <= len(shown) + 1

@@ -69,7 +69,7 @@ def newsletter(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("issue check nonsense", 1, {"error"}),
         ("issue approve 1", 0, ISSUE),
         ("issue correct 1", 1, {"error"}),
-        ("pause 1", 1, {"error"}),
+        ("pause 1", 0, {"issue", "status"}),  # held: it has not begun
         ("send 99", 1, {"error"}),
         ("stats 1", 0, {"id", "deliveries", "clicks"}),
         ("bounces process", 2, {"error"}),

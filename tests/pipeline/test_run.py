@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from digest.errors import EmptyIssue, SourceUnavailable
+from digest.errors import ClockUnset, ConfigError, EmptyIssue, SourceUnavailable
 from digest.issues import lifecycle
 from digest.issues.view import IssueView, issue_view
 from digest.migrations import ensure_schema
@@ -28,6 +28,7 @@ from digest.pipeline.run import Ending, RunReport, Steps, run_edition
 from digest.pipeline.timetable import remember
 from digest.settings import Settings, load
 from subscribers.database import open_engine, session_factory
+from subscribers.membership.lists import create_list
 
 MORNING = datetime(2026, 11, 23, 3, 2, tzinfo=UTC)  # 07:02 in Dubai
 
@@ -130,6 +131,7 @@ def opened(engine: Engine, settings: Settings) -> Newsroom:
     """A newsroom whose edition has been known since yesterday."""
     newsroom = Newsroom(session_factory(engine), settings)
     with newsroom.sessions.begin() as session:
+        create_list(session, "daily", now=MORNING)
         remember(session, "daily", now=MORNING - timedelta(days=1))
     return newsroom
 
@@ -141,6 +143,8 @@ def newsroom(engine: Engine, tmp_path: Path) -> Newsroom:
 
 def test_what_was_due_before_an_edition_was_known_is_not_sent_unasked(engine: Engine, tmp_path: Path) -> None:
     newsroom = Newsroom(session_factory(engine), configured(tmp_path))
+    with newsroom.sessions.begin() as session:
+        create_list(session, "daily", now=MORNING)
     assert newsroom.run(if_due=True).ending is Ending.NOT_DUE
     assert newsroom.run().ending is Ending.SENT
 
@@ -161,6 +165,55 @@ def test_a_run_that_was_killed_is_taken_up_where_it_stopped(newsroom: Newsroom, 
         newsroom.run()
     assert newsroom.said[-1] == "fail"
     assert newsroom.run().ending in {Ending.SENT, Ending.ALREADY_SENT}
+    assert newsroom.copies == {date(2026, 11, 23): 1}
+
+
+def test_an_edition_whose_list_is_not_there_says_so_before_anything_is_fetched(
+    engine: Engine, tmp_path: Path
+) -> None:
+    newsroom = opened(engine, configured(tmp_path, 'list = "dayly"'))
+    with pytest.raises(ConfigError, match="'dayly', which does not exist") as caught:
+        newsroom.run(if_due=True)
+    assert "`digest lists create dayly`" in caught.value.remedy
+    assert 'list = "daily"' in caught.value.remedy
+    assert newsroom.did == []
+
+
+def test_a_clock_in_1970_sends_nothing(newsroom: Newsroom) -> None:
+    newsroom.now = datetime(1970, 1, 1, 0, 3, tzinfo=UTC)
+    with pytest.raises(ClockUnset, match="the clock says 1970-01-01"):
+        newsroom.run()
+    assert newsroom.did == []
+
+
+def test_waiting_is_pinged_and_logged_once(
+    engine: Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    newsroom = opened(engine, configured(tmp_path, 'approve = true\nsend_at = "07:30"'))
+    with caplog.at_level("INFO"):
+        for _ in range(5):
+            newsroom.run(if_due=True)
+    assert newsroom.said == ["start"]
+    assert caplog.text.count("waits for") == 1
+
+
+def test_a_switch_hears_of_an_issue_that_is_too_late(newsroom: Newsroom) -> None:
+    newsroom.now = MORNING + timedelta(hours=5)
+    newsroom.run(if_due=True)
+    newsroom.run(if_due=True)
+    assert newsroom.said == ["fail"]
+
+
+def test_an_issue_that_is_on_its_way_past_midnight_is_not_called_late(engine: Engine, tmp_path: Path) -> None:
+    newsroom = opened(engine, configured(tmp_path))
+    with newsroom.sessions.begin() as session:
+        row = IssueRow(
+            edition="daily", date=date(2026, 11, 23), ledger="daily", list_name="daily", language="en",
+            timezone="UTC", subject="Today", preheader="", built_at=MORNING, status=IssueStatus.SENDING,
+        )  # fmt: skip
+        session.add(row)
+    newsroom.now = MORNING + timedelta(hours=19)  # two in the morning: nineteen hours after it was due
+    assert newsroom.run(if_due=True).ending is Ending.SENT
     assert newsroom.copies == {date(2026, 11, 23): 1}
 
 
@@ -257,6 +310,8 @@ def test_through_downtime_kills_and_new_schedules_no_date_has_two_issues_and_non
         engine = open_engine(f"sqlite:///{folder}/digest.sqlite3")
         own = configured(Path(folder), f'timezone = "{zone}"')
         newsroom = Newsroom(session_factory(engine), own, now=start)
+        with newsroom.sessions.begin() as session:
+            create_list(session, "daily", now=start)
         newsroom.run(if_due=True)  # from here on the edition is known
         hours = itertools.cycle([6, 9, 4])
         hour = 7

@@ -88,9 +88,48 @@ def test_a_clock_set_back_stops_nothing_for_long() -> None:
     desk = office(job, clock=StoppedClock(NOW))
     desk.look(threading.Event())
     assert job.wait(5)
-    office(job, clock=StoppedClock(datetime(1970, 1, 1, tzinfo=UTC))).look(threading.Event())
+    office(job, clock=StoppedClock(NOW - timedelta(days=9))).look(threading.Event())
     assert job.wait(5)
     assert done == [1, 1]
+
+
+def test_a_clock_in_1970_begins_nothing_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    done: list[int] = []
+    clock = StoppedClock(datetime(1970, 1, 1, tzinfo=UTC))
+    job = Job("hourly", lambda _stop: done.append(1), timedelta(hours=1))
+    desk = office(job, clock=clock)
+    with caplog.at_level(logging.INFO):
+        for _ in range(20):
+            desk.look(threading.Event())
+            clock.advance(timedelta(minutes=1))
+        assert done == []
+        clock.advance(NOW - clock.now())  # the network has set it
+        desk.look(threading.Event())
+        assert job.wait(5)
+    assert done == [1]
+    assert caplog.text.count("the clock says 1970-01-01: nothing is done until it is set") == 1
+
+
+def test_once_does_what_is_due_goes_on_while_any_job_is_at_work_and_ends() -> None:
+    done: list[str] = []
+
+    def slow(_stop: threading.Event) -> None:
+        time.sleep(0.5)
+        done.append("slow")
+
+    slow_job = Job("slow", slow, timedelta(hours=1))
+    quick = Job("quick", lambda _stop: done.append("quick"), timedelta(seconds=0.1))
+    assert Office([slow_job, quick], Always(), SystemClock()).run(threading.Event(), once=True)
+    assert done.count("slow") == 1
+    assert done.count("quick") >= 2  # what comes due meanwhile is not left waiting
+
+
+def test_once_ends_at_once_where_another_process_leads(engine: Engine) -> None:
+    sessions, done = session_factory(engine), []
+    assert Lease(sessions, "schedule", "first").hold(SystemClock().now())
+    job = Job("job", lambda _stop: done.append(1), timedelta(hours=1))
+    Office([job], Lease(sessions, "schedule", "second"), SystemClock()).run(threading.Event(), once=True)
+    assert done == []
 
 
 def test_stopping_tells_the_jobs_and_waits_for_them() -> None:
@@ -125,12 +164,13 @@ def test_a_database_that_is_away_is_told_once_and_work_goes_on_after_it(
             desk.look(threading.Event())
             clock.advance(timedelta(minutes=1))
         assert done == []
+        assert "another process leads" not in caplog.text  # nobody does
         leads.away = False
         desk.look(threading.Event())
         assert job.wait(5)
     assert done == [1]
     assert caplog.text.count("connection refused") == 1
-    assert "can be reached again" in caplog.text
+    assert "works again" in caplog.text
 
 
 def test_only_one_process_leads_and_a_dead_leader_is_followed(engine: Engine) -> None:
