@@ -17,6 +17,20 @@ _MARKS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1-\u05c2\u05c4-\u05c5
 # Python counts the vowel signs and joiners of Indic and Thai scripts to no word: they are named here.
 _WORD = re.compile("(?:[^\\W_]|[\u0900-\u0903\u093a-\u094f\u0980-\u0dff\u0e31-\u0e4e\u200c\u200d])+")
 _IDEOGRAPHS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af]+")
+# Words that headlines of any matter share, folded: to have them in common is no likeness.
+_COMMON = frozenset(
+    """
+    the and for with from that this are was were has have had not but his her its their who what why how when
+    where after before over into out about more will can new says said than you your our they all amid
+    der die das den dem des ein eine einer eines einem einen und oder mit von vom zum zur bei aus auf fur nach
+    uber unter vor ist sind war wird werden wurde hat haben nicht auch als wie was wer sich ihr ihre sein seine
+    les des une que qui dans pour sur par avec est sont pas plus aux ses son leur cette ces
+    los las una por con para del sus mas como pero este esta desde hasta sobre entre
+    dos das nos nas uma pelo pela mais seu sua gli nel nella dei delle della degli per che non piu sul sulla
+    في من على الى عن مع بعد قبل هذا هذه التي الذي بين كما او ان لا ما لم قد كان
+    में और के की का को से पर है हैं था थी थे कि यह वह इस उस ने लिए भी तो एक नहीं बाद
+    """.split()
+)
 
 
 def without_accents(text: str) -> str:
@@ -34,8 +48,8 @@ def fold(text: str) -> str:
 
 
 def words_of(title: str) -> frozenset[str]:
-    """What a headline is about: its words of three letters and more, its numbers, and in scripts
-    without spaces its pairs of characters."""
+    """What a headline is about: its words of three letters and more, but for the commonest, its numbers,
+    and in scripts without spaces its pairs of characters."""
     found: set[str] = set()
     for word in _WORD.findall(without_accents(title).casefold()):
         if _IDEOGRAPHS.search(word):
@@ -43,7 +57,7 @@ def words_of(title: str) -> frozenset[str]:
                 found.update(run[i : i + 2] for i in range(max(1, len(run) - 1)))
         elif len(word) > 2 or word.isdigit():
             found.add(word)
-    return frozenset(found)
+    return frozenset(found - _COMMON)
 
 
 def likeness(one: frozenset[str], other: frozenset[str]) -> float:

@@ -245,6 +245,16 @@ class TestDontMiss:
         )
         assert printed(page, Slot.DONT_MISS) == [1, 3]
 
+    def test_words_that_any_headline_has_are_no_likeness(self) -> None:
+        page = pick(
+            story(1, "Culture", title="Museum opens after the war", source="a", hours=1),
+            story(2, "Sport", title="The coach and what comes after", source="b", hours=2),
+            story(3, "Food", title="Bakers share their best bread", source="c", hours=3),
+            rules=Rules(sections=(WORLD,), others=(CULTURE,), dont_miss=DontMiss(count=3)),
+        )
+        assert printed(page, Slot.DONT_MISS) == [1, 2, 3]
+        assert all(one.factors["likeness"] == 1.0 for one in page.picks)
+
     def test_pins_go_first(self) -> None:
         page = pick(story(1, "Culture", hours=1), story(2, "World", hours=90, pin_slot="dont-miss"))
         assert printed(page, Slot.DONT_MISS) == [2, 1]
