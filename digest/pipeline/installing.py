@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +21,34 @@ if TYPE_CHECKING:
 _UNITS = Path("/etc/systemd/system")
 
 
-def program() -> str:
-    """The installed command beside the running Python, else ``python -m digest``."""
+@dataclass(frozen=True)
+class Program:
+    """How the running command is called again by somebody else: its words, and what it needs around it."""
+
+    words: tuple[str, ...]
+    python_path: str = ""
+
+
+def program() -> Program:
+    """The command that runs now: that beside Python, else the one that was called, else ``python -m digest``.
+
+    Run from a checkout that is installed nowhere, Python must be told where the package is.
+    """
     beside = Path(sys.executable).with_name("digest")
-    return str(beside) if beside.is_file() else f"{sys.executable} -m digest"
+    if _runs(beside):
+        return Program((str(beside),))
+    called = Path(sys.argv[0])
+    found = called if called.is_absolute() else Path(shutil.which(called.name) or called.absolute())
+    if found.name == "digest" and _runs(found):
+        return Program((str(found.absolute()),))
+    home = str(Path(__file__).resolve().parents[2])
+    command = [sys.executable, "-I", "-c", "import digest"]  # as cron starts it: no path, no environment
+    installed = subprocess.run(command, cwd="/", capture_output=True, check=False).returncode == 0  # noqa: S603
+    return Program((sys.executable, "-m", "digest"), "" if installed else home)
+
+
+def _runs(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.X_OK)
 
 
 def unit_name(settings: Settings) -> str:
@@ -34,31 +61,41 @@ def unit_name(settings: Settings) -> str:
 
 
 def systemd_unit(settings: Settings) -> str:
-    """A hardened unit that runs ``digest schedule run`` in the newsletter's folder."""
-    folder = _escaped(str(settings.folder))
-    owner = settings.folder.owner()
-    return f"""[Unit]
+    """A hardened unit that runs ``digest schedule run`` in the newsletter's folder.
+
+    digest itself reads ``.env`` in the folder; what the environment file says goes before it.
+    """
+    command = program()
+    words = (*command.words, "-C", str(settings.folder))
+    start = " ".join(_quoted(word).replace("$", "$$") for word in words)
+    path = f"Environment={_quoted('PYTHONPATH=' + command.python_path)}\n" if command.python_path else ""
+    written = sorted({settings.folder, *_written_elsewhere(settings)})
+    private = "yes" if not any(_is_below(one, ("/tmp", "/var/tmp")) for one in written) else "no"  # noqa: S108
+    return f"""# {unit_name(settings)}: written by `digest schedule install --systemd`
+[Unit]
 Description=dontmiss: {" ".join(settings.file.newsletter.name.replace("%", "%%").split())}
 Documentation=man:systemd.service(5)
 After=network-online.target
 Wants=network-online.target
+RequiresMountsFor={_quoted(str(settings.folder))}
 
 [Service]
 Type=exec
-User={owner}
-WorkingDirectory={folder}
-ExecStart={program()} -C {folder} schedule run
+User={settings.folder.owner()}
+WorkingDirectory={str(settings.folder).replace("%", "%%")}
+EnvironmentFile=-/etc/default/{unit_name(settings).removesuffix(".service")}
+{path}ExecStart={start} schedule run
 Restart=always
 RestartSec=5
 TimeoutStopSec=60
 KillSignal=SIGTERM
 
 NoNewPrivileges=yes
-PrivateTmp=yes
+PrivateTmp={private}
 PrivateDevices=yes
 ProtectSystem=strict
 ProtectHome=read-only
-ReadWritePaths={folder}
+ReadWritePaths={" ".join(_quoted(str(one)) for one in written)}
 ProtectKernelTunables=yes
 ProtectKernelModules=yes
 ProtectKernelLogs=yes
@@ -81,23 +118,25 @@ WantedBy=multi-user.target
 
 
 def crontab_lines(settings: Settings) -> str:
-    """An hourly fetch, and a look each five minutes whether an edition is due.
+    """An hourly fetch, and each five minutes a look at what is due: editions, retries, notices, bounces.
 
-    The look goes by the edition's own zone: not every cron knows CRON_TZ, and none is safe on the days
-    when clocks change. With nothing due it says and mails nothing.
+    The look goes by each edition's own zone: not every cron knows CRON_TZ, and none is safe on the days
+    when clocks change. With nothing due it says and mails nothing; while one look is still sending,
+    the next ones end at once.
     """
-    command = f"{program()} -q -C {shlex.quote(str(settings.folder))}".replace("%", r"\%")
-    lines = [
-        f"# dontmiss: {settings.folder}",
-        "# Each hour, so that a full feed loses nothing; run goes on where a killed run stopped.",
-        f"17 * * * * {command} fetch",
-    ]
-    for name in settings.file.editions:
-        edition = settings.edition(name)
-        if edition.own.schedule:
-            lines.append(f"*/5 * * * * {command} run --if-due {shlex.quote(name)}")
-    lines.append("# end of dontmiss")
-    return "\n".join(lines) + "\n"
+    command = program()
+    words = [*command.words, "-q", "-C", str(settings.folder)]
+    if command.python_path:
+        words = ["env", f"PYTHONPATH={command.python_path}", *words]
+    line = " ".join(shlex.quote(word) for word in words).replace("%", r"\%")
+    return (
+        f"# dontmiss: {settings.folder}\n"
+        "# Each hour, so that a full feed loses nothing; each five minutes what is due: editions, copies to\n"
+        "# be tried again, notices, bounces. A run that was killed is taken up where it stopped.\n"
+        f"17 * * * * {line} fetch\n"
+        f"*/5 * * * * {line} schedule run --once\n"
+        "# end of dontmiss\n"
+    )
 
 
 def install_unit(text: str, settings: Settings) -> str:
@@ -147,6 +186,27 @@ def without_ours(crontab: str, settings: Settings) -> str:
     return "\n".join(kept) + ("\n" if kept else "")
 
 
-def _escaped(path: str) -> str:
-    """A path as systemd reads it: ``%`` doubled, spaces as ``\\x20``."""
-    return path.replace("\\", "\\\\").replace("%", "%%").replace(" ", "\\x20")
+def _written_elsewhere(settings: Settings) -> list[Path]:
+    """Folders outside the newsletter's that it writes to: an SQLite file, a mailbox on this machine."""
+    places = []
+    if settings.database_url.startswith("sqlite:///"):
+        places.append(Path(settings.database_url.removeprefix("sqlite:///")).parent)
+    mailbox = settings.file.bounces.mailbox if settings.file.bounces else ""
+    kind, _, path = mailbox.partition(":")
+    if kind == "maildir":
+        places.append(settings.folder / path)
+    elif kind == "mbox":
+        places.append((settings.folder / path).parent)
+    return [place for place in places if not place.is_relative_to(settings.folder)]
+
+
+def _is_below(path: Path, folders: tuple[str, ...]) -> bool:
+    return any(path.is_relative_to(folder) for folder in folders)
+
+
+def _quoted(word: str) -> str:
+    """A word of a list (paths, variables) as systemd reads it."""
+    plain = word.replace("%", "%%")
+    if re.fullmatch(r"[\w@%+=:,./-]+", plain):
+        return plain
+    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
