@@ -47,11 +47,11 @@ class Switch:
             self._teller = threading.Thread(target=self._tell, name="ping", daemon=True)
             self._teller.start()
 
-    def close(self, seconds: float = LAST_WORD) -> None:
+    def close(self) -> None:
         """Wait for what is still to be told, but not for a switch that hangs."""
         if self._teller is not None:
             self._said.put(None)
-            self._teller.join(seconds)
+            self._teller.join(LAST_WORD)
             self._teller = None
 
     def _tell(self) -> None:

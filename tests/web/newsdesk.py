@@ -66,10 +66,17 @@ class MovedClock(OffsetClock):
 class NewsDesk:
     """Six stories, one reader, an issue that is built at 06:30 and goes out at 07:00 when it is approved."""
 
-    def __init__(self, folder: Path, *, own: str = "", public: str = "http://127.0.0.1") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        own: str = "",
+        public: str = "http://127.0.0.1",
+        waits: str = 'approve = true\nsend_at = "07:00"\n',
+    ) -> None:
         self.folder = folder
         if not (folder / "newsletter.toml").exists():
-            self._lay_out(own, public)
+            self._lay_out(waits + own, public)
         self.clock = MovedClock(BUILT)
         self.app = App(load(folder), self.clock)
         self.server = MailServer()
@@ -99,7 +106,7 @@ class NewsDesk:
             'sender = "daily@harbour.example"\npostal_address = "1 Quay"\ntimezone = "Asia/Dubai"\n'
             f'editors = ["Maria Reyes <{MARIA}>", "{TOM}"]\n'
             '[[sources]]\nname = "stories"\nurl = "stories"\n[[sections]]\nname = "News"\n'
-            '[editions.daily]\nschedule = "30 6 * * *"\napprove = true\nsend_at = "07:00"\n' + own
+            '[editions.daily]\nschedule = "30 6 * * *"\n' + own
         )
         environment = folder / ".env"
         environment.write_text(
