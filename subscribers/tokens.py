@@ -45,6 +45,7 @@ class Purpose(StrEnum):
     PREFERENCES = "preferences"
     VIEW = "view"  # issue, subscription
     VERP = "verp"
+    CLICK = "click"  # an item of an issue; the same in every copy
     DESK = "desk"  # issue, fingerprint of the editor's address; dated
 
 

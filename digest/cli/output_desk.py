@@ -51,7 +51,11 @@ def print_issue(out: Console, view: IssueView) -> None:
         lines += [_line(item, heading.name, view.timezone) for item in items]
     lines += [_line(item, "Don't Miss", view.timezone) for item in view.in_slot(Slot.DONT_MISS)]
     lines += [_line(item, "Bottom", view.timezone) for item in view.in_slot(Slot.BOTTOM)]
-    rows(out, ("#Item", "Place", "Headline", "#Article", "Published", "By"), lines, empty="No items.")
+    columns: tuple[str, ...] = ("#Item", "Place", "Headline", "#Article", "Published", "By")
+    if view.clicks:
+        columns = (*columns, "#Clicks")
+        lines = [(*line, view.clicks.get(int(str(line[0])), 0)) for line in lines]
+    rows(out, columns, lines, empty="No items.")
 
 
 def _line(item: Item, place: str, zone: str) -> tuple[object, ...]:

@@ -82,8 +82,8 @@ def _tell(out: Console, issues: list[IssueFigures], figures: Figures | None) -> 
     columns = ["issue", "#recipients", "", "#delivered", "#refused", "#bounced", "#left"]
     rows(out, columns, lines, empty="No issue yet: `digest issue build EDITION`.")
     if len(issues) == 1 and issues[0].clicks:
-        most = max(count for _, count in issues[0].clicks) or 1
-        for headline, count in issues[0].clicks:
+        most = max(count for _, count, _ in issues[0].clicks) or 1
+        for headline, count, _ in issues[0].clicks:
             out.print(
                 Text("█" * round(30 * count / most) + f" {count}  ", style="blue").append(
                     headline, style="default"

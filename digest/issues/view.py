@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from digest.issues.clicks import clicks_of
 from digest.issues.finding import issue_row
 from digest.issues.items import load_items
 from digest.models import IssueItemRow, IssueRow
@@ -37,6 +39,7 @@ class IssueView:
     corrects: int | None = None
     paused_reason: str = ""
     warnings: tuple[str, ...] = field(default=())
+    clicks: Mapping[int, int] = field(default_factory=dict)  # by item; empty while none were counted
 
     def in_slot(self, slot: Slot, section: str = "") -> tuple[Item, ...]:
         """The items of a slot (and section) in print order."""
@@ -85,6 +88,11 @@ class IssueView:
             "sent_at": stamp(self.sent_at),
             "corrects": self.corrects,
             "warnings": list(self.warnings),
+            "clicks": [
+                {"item": item.id, "headline": item.headline, "clicks": self.clicks.get(item.id, 0)}
+                for item in self.items
+                if self.clicks and item.url
+            ],
         }
 
 
@@ -120,7 +128,8 @@ def stamp(moment: datetime | None) -> str | None:
 def issue_view(session: Session, issue_id: int, *, warnings: tuple[str, ...] = ()) -> IssueView:
     """The stored issue. Raises ``UnknownIssue``."""
     row = issue_row(session, issue_id)
-    return view_of(row, load_items(session, row.id), warnings=warnings)
+    view = view_of(row, load_items(session, row.id), warnings=warnings)
+    return replace(view, clicks=clicks_of(session, row.id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from digest.pipeline.clicks import ClickDesk
 from digest.pipeline.confirm import confirm_by_link
 from digest.pipeline.leaving import ReaderWriter, resume_copies, stop_copies
 from digest.pipeline.people import WholeStory, whole_story_of
@@ -91,6 +92,7 @@ class ReaderDesk:
         self._settings = settings
         self._signer = signer
         self.writer = ReaderWriter(sessions.kw["bind"])
+        self.clicks = ClickDesk(sessions, readers, settings, signer)
 
     def look(self, purpose: Purpose, token: str, *, now: datetime) -> Standing:
         """How the subscription stands; changes nothing."""

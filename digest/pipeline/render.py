@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from digest.errors import UnknownIssue
 from digest.models import RenditionRow
+from digest.pipeline.clicks import click_addresses
 from digest.pipeline.templates import own_templates as own_templates
 from digest.pipeline.templates import templates_of
 from digest.rendering.fragments import fragments_from_json, fragments_to_json
@@ -34,6 +35,7 @@ def house_style(settings: Settings) -> HouseStyle:
         images={source.name: source.images for source in file.sources},
         source_titles={source.name: source.title or source.name for source in file.sources},
         dont_miss_title=file.dont_miss.title,
+        clicks=click_addresses(settings),
         templates=templates_of(settings),
     )
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
+from digest.issues.clicks import clicks_of
+from digest.issues.items import load_items
 from digest.models import (
-    ClickCountRow,
     DeliveryRow,
     DeliveryStatus,
-    IssueItemRow,
     IssueRow,
     IssueStatus,
     SourceStateRow,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class IssueFigures:
-    """One issue in numbers; ``clicks`` are (headline, clicks) in print order."""
+    """One issue in numbers; ``clicks`` are (headline, clicks, item) in print order."""
 
     id: int
     edition: str
@@ -39,7 +39,7 @@ class IssueFigures:
     deliveries: dict[str, int]
     bounces: dict[str, int]
     unsubscribed: int
-    clicks: tuple[tuple[str, int], ...] = ()
+    clicks: tuple[tuple[str, int, int], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -47,7 +47,9 @@ class IssueFigures:
 
         return {
             **asdict(self),
-            "clicks": [{"headline": head, "clicks": count} for head, count in self.clicks],
+            "clicks": [
+                {"headline": head, "clicks": count, "item": item} for head, count, item in self.clicks
+            ],
         }
 
 
@@ -95,19 +97,12 @@ def issue_figures(session: Session, row: IssueRow) -> IssueFigures:
             .group_by(BounceEventRow.kind)
         )
     }
-    clicks = session.execute(
-        select(IssueItemRow.headline, func.coalesce(func.sum(ClickCountRow.clicks), 0))
-        .outerjoin(
-            ClickCountRow,
-            (ClickCountRow.item_id == IssueItemRow.id) & (ClickCountRow.issue_id == IssueItemRow.issue_id),
-        )
-        .where(
-            IssueItemRow.issue_id == row.id, IssueItemRow.dropped.is_(False), IssueItemRow.url.is_not(None)
-        )
-        .group_by(IssueItemRow.id, IssueItemRow.headline)
-        .order_by(IssueItemRow.id)
-    ).all()
-    clicked = tuple((str(headline), int(count)) for headline, count in clicks)
+    counted_clicks = clicks_of(session, row.id)
+    clicked = tuple(
+        (item.headline, counted_clicks.get(item.id, 0), item.id)
+        for item in load_items(session, row.id)
+        if item.url
+    )
     return IssueFigures(
         id=row.id,
         edition=row.edition,
@@ -119,7 +114,7 @@ def issue_figures(session: Session, row: IssueRow) -> IssueFigures:
         deliveries=counted,
         bounces=bounces,
         unsubscribed=_left_after(session, row),
-        clicks=clicked if any(count for _, count in clicked) else (),
+        clicks=clicked if counted_clicks else (),
     )
 
 

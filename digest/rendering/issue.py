@@ -34,6 +34,7 @@ class HouseStyle:
     :param own_domains: ``[links] own_domains``; when empty, the publication's own host.
     :param images: ``own``, ``link`` or ``none`` by source name.
     :param source_titles: printed names by source name.
+    :param clicks: makes the address that counts a click on an item; None: links are the stories' own.
     """
 
     append: str = ""
@@ -41,6 +42,7 @@ class HouseStyle:
     images: Mapping[str, str] = field(default_factory=dict)
     source_titles: Mapping[str, str] = field(default_factory=dict)
     dont_miss_title: str = ""
+    clicks: Callable[[int], str] | None = None
     templates: Templates = field(default_factory=Templates)
 
 
@@ -72,6 +74,7 @@ def render(draft: Draft, theme: Theme, *, style: HouseStyle | None = None) -> Re
         pictures=PicturePolicy(style.images, own),
         source_titles=style.source_titles,
         dont_miss_title=style.dont_miss_title,
+        clicks=style.clicks,
     )
     issue = maker.view()
     look = look_of(theme, draft.language)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from digest.rendering.cleaning import one_line, paragraphs
@@ -134,6 +134,7 @@ class ViewMaker:
         pictures: PicturePolicy,
         source_titles: Mapping[str, str],
         dont_miss_title: str,
+        clicks: Callable[[int], str] | None = None,
     ) -> None:
         self._draft = draft
         self._words = words
@@ -141,6 +142,7 @@ class ViewMaker:
         self._pictures = pictures
         self._sources = source_titles
         self._dont_miss_title = dont_miss_title
+        self._clicks = clicks
         self._sections = {heading.key: one_line(heading.name) for heading in draft.sections}
         self._number = 0
         self.notes: list[str] = []
@@ -232,7 +234,7 @@ class ViewMaker:
             headline=headline,
             teaser=one_line(item.teaser),
             paragraphs=paragraphs(item.teaser),
-            url=self._links(url, slot=item.section or item.slot.value.replace("_", "-")),
+            url=self._link(item, url),
             picture=picture,
             labels=self._labels(item),
             section=self._sections.get(item.section, ""),
@@ -257,6 +259,11 @@ class ViewMaker:
             headline_font=kind.headline_font,
             text_font=kind.text_font,
         )
+
+    def _link(self, item: Item, url: str) -> str:
+        if url and self._clicks is not None and item.id > 0:
+            return self._clicks(item.id)  # parameters are appended where it leads
+        return self._links(url, slot=item.section or item.slot.value.replace("_", "-"))
 
     def _setting(self, item: Item, text: str) -> tuple[str, bool, str]:
         issue = self._draft.language

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from digest.errors import DatabaseError
 from digest.rendering.words import words_of
 from digest.web.archive import ArchivePages
+from digest.web.clicks import ClickPages
 from digest.web.desk import DeskPages
 from digest.web.front import Front
 from digest.web.health import HealthPages
@@ -63,6 +64,7 @@ def public_pages(
     rights = RightsPages(settings, desk, clock)
     shelf = Shelf(readers, clock, fresh_for=fresh_for)
     archive = ArchivePages(settings, readers, shelf)
+    clicks = ClickPages(desk.clicks, clock)
     sign_up = SignUpPages(settings, sign_ups, clock)
 
     health = HealthPages(settings, readers, clock)
@@ -83,6 +85,7 @@ def public_pages(
         Route("/my/erasure/{token}", _with_form(rights.erase), methods=["POST"]),
         Route("/my/address/{token}", rights.offer_move, methods=["GET"]),
         Route("/my/address/{token}", _with_form(rights.move), methods=["POST"]),
+        Route("/k/{token}", clicks.follow, methods=["GET"]),
         Route("/subscribe", sign_up.form, methods=["GET"]),
         Route("/subscribe", _with_form_or_json(sign_up.take_form, sign_up.take_json), methods=["POST"]),
         Route("/subscribe", sign_up.preflight, methods=["OPTIONS"]),

@@ -23,7 +23,7 @@ from subscribers.tokens import Purpose, TokenSigner
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
 KEY = SuppressionKey(b"a suppression key of the tests")
-SIGNER = TokenSigner([b"a token key of the tests, newest", b"an older token key of the tests"])
+SIGNER = TokenSigner([b"a token key of the tests (newest)", b"an older token key of the tests"])
 
 
 class Site:
@@ -49,7 +49,7 @@ class Site:
             self.other = subscribe(session, ada, other, KEY, now=NOW, how=how).subscription_id
         environment = folder / ".env"
         environment.write_text(
-            "DIGEST_SECRET_KEY=a token key of the tests, newest\n"
+            "DIGEST_SECRET_KEY=a token key of the tests (newest)\n"
             "DIGEST_SUPPRESSION_KEY=a suppression key of the tests\n"
             "DIGEST_PUBLIC_URL=https://news.example\n"
         )
@@ -59,7 +59,7 @@ class Site:
         self.folder = folder
         self.settings = settings
         readers = session_factory(reading(engine))
-        desk = ReaderDesk(self.sessions, readers, settings, SIGNER)
+        self.desk = desk = ReaderDesk(self.sessions, readers, settings, SIGNER)
         self.sign_ups = SignUpDesk(self.sessions, readers, settings)
         self.client = TestClient(public_pages(settings, desk, self.sign_ups, readers, self.clock))
 
