@@ -127,7 +127,8 @@ def run(
     if once or _database_answers(state, stop):
         _tell_faults(application)
         holder = f"{socket.gethostname()[:40]}:{os.getpid()}"
-        office = Office(jobs_of(application), Lease(application.sessions, "schedule", holder), state.clock)
+        jobs = jobs_of(application, once=once)
+        office = Office(jobs, Lease(application.sessions, "schedule", holder), state.clock)
         state.emit(
             json,
             {"pid": os.getpid(), "editions": list(state.settings.file.editions)},

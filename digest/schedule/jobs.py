@@ -28,8 +28,8 @@ LOOK = timedelta(seconds=10)
 RETRY_SECONDS = 60.0
 
 
-def jobs_of(app: App) -> list[Job]:
-    """All jobs of a newsletter, as its settings say."""
+def jobs_of(app: App, *, once: bool = False) -> list[Job]:
+    """All jobs of a newsletter, as its settings say; with ``once`` none that stays."""
     settings = app.settings
     jobs = [
         Job(f"edition {name}", lambda stop, name=name: run_due(app, name, stop), LOOK)  # type: ignore[misc]
@@ -44,7 +44,7 @@ def jobs_of(app: App) -> list[Job]:
     ]
     if settings.file.bounces is not None:
         every = settings.file.bounces.poll
-        jobs.append(Job("bounces", lambda stop: watch_bounces(app, every, stop), every))
+        jobs.append(Job("bounces", lambda stop: watch_bounces(app, every, stop, once=once), every))
     return jobs
 
 
@@ -109,10 +109,13 @@ def send_notices(app: App, stop: threading.Event) -> None:
     app.deliver_notices(stop=stop)
 
 
-def watch_bounces(app: App, every: timedelta, stop: threading.Event) -> None:
-    """Read the bounce mailbox, and stay by it while its server tells of new mail."""
-    from digest.pipeline.bounces import watch
+def watch_bounces(app: App, every: timedelta, stop: threading.Event, *, once: bool = False) -> None:
+    """Read the bounce mailbox, and unless ``once`` stay by it while its server tells of new mail."""
+    from digest.pipeline.bounces import poll, watch
 
+    if once:
+        poll(app.settings, app.sessions, signer=app.signer, clock=app.clock)
+        return
     watch(app.settings, app.sessions, signer=app.signer, clock=app.clock, stop=stop, every=every)
 
 
