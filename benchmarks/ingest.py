@@ -13,10 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -205,22 +207,18 @@ def likeness(words: Words) -> None:
 
 
 def stock(articles: int, sources: int, words: Words) -> None:
-    """1,000 sources and 200,000 stored articles: an unchanged fetch, a list, a selection."""
-    from sqlalchemy import insert, select
-
+    """1,000 sources and 200,000 stored articles: an unchanged fetch, lists, a selection, an hour's news."""
     from digest.clock import SystemClock
-    from digest.models import ArticleRow, SourceStateRow, StoryRow
     from digest.pipeline.collect import collect
     from digest.settings import load
     from digest.sources.http import Request, Response
-    from digest.sources.likeness_stock import likeness_key
-    from subscribers.database import Base, open_engine, session_factory
+    from subscribers.database import Base, open_engine, reading, session_factory
 
     class Unchanged:
         def get(self, request: Request) -> Response:
             return Response(request.url, 304, {})
 
-    chance, now = random.Random(4), datetime.now(UTC)
+    now = datetime.now(UTC)
     with tempfile.TemporaryDirectory() as place:
         home = Path(place)
         toml = '[newsletter]\nname = "B"\nurl = "https://b.example"\nsender = "b@b.example"\n'
@@ -228,58 +226,135 @@ def stock(articles: int, sources: int, words: Words) -> None:
             f'[[sources]]\nname = "s{number}"\nurl = "https://s{number}.example/feed"\n'
             for number in range(sources)
         )
+        toml += "".join(
+            f'[[sections]]\nkey = "part-{n}"\nname = "Part {n}"\nmatch = ["News {n}"]\n' for n in range(6)
+        )
         (home / "newsletter.toml").write_text(toml)
         settings = load(home)
         engine = open_engine(settings.database_url)
         Base.metadata.create_all(engine)
+        fill_stock(session_factory(engine), titles(articles, words, random.Random(4)), sources, now)
         sessions = session_factory(engine)
-        made = titles(articles, words, chance)
-        with sessions.begin() as session:
-            session.execute(
-                insert(StoryRow),
-                [
-                    {"id": n, "representative_id": n, "first_seen_at": now, "also": []}
-                    for n in range(1, articles + 1)
-                ],
-            )
-            for start in range(0, articles, 20_000):
-                session.execute(
-                    insert(ArticleRow),
-                    [
-                        {
-                            "id": n + 1,
-                            "story_id": n + 1,
-                            "source": f"s{n % sources}",
-                            "identity_url": f"u{n}",
-                            "link_url": f"https://s.example/{n}",
-                            "title": made[n],
-                            "likeness": likeness_key(made[n], ""),
-                            "published_at": now - timedelta(minutes=3 * n),
-                            "first_seen_at": now,
-                            "last_seen_at": now,
-                            "body": "x" * 500,
-                        }
-                        for n in range(start, min(start + 20_000, articles))
-                    ],
-                )
-            session.execute(
-                insert(SourceStateRow),
-                [{"name": f"s{n}", "url": f"https://s{n}.example/feed", "etag": "e"} for n in range(sources)],
-            )
         spent, wall = measured(lambda: collect(sessions, settings, clock=SystemClock(), http=Unchanged()))
         row(
-            f"{sources} unchanged sources, {articles:,} articles ({wall:.1f} s wall)",
+            f"fetch, {sources} unchanged sources, {articles:,} articles ({wall:.1f} s wall)",
             f"{spent:.2f} s CPU", "(no figure asked)", True,
         )  # fmt: skip
-        query = (
-            select(ArticleRow.id, ArticleRow.title)
-            .order_by(ArticleRow.published_at.desc(), ArticleRow.id.desc())
-            .limit(50)
-        )
-        with sessions() as session:
-            spent, _ = measured(lambda: session.execute(query).all())
-        row(f"the 50 newest of {articles:,}", f"{spent * 1000:.1f} ms CPU", "(no figure asked)", True)
+        looks(session_factory(reading(engine)), settings, articles, now)
         engine.dispose()
+
+
+def fill_stock(sessions: Any, made: list[str], sources: int, now: datetime) -> None:
+    """An article each three minutes: one in ten printed, some reserved, hidden or withdrawn."""
+    from sqlalchemy import insert
+
+    from digest.models import (
+        ArticleRow,
+        Decision,
+        EditorialDecisionRow,
+        IssueRow,
+        LedgerEntryRow,
+        LedgerState,
+        SourceStateRow,
+        StoryLinkRow,
+        StoryRow,
+    )
+    from digest.sources.likeness_stock import likeness_key
+
+    def at_once(table: type, rows: Iterable[dict[str, object]]) -> None:
+        with sessions.begin() as session:
+            while part := list(islice(rows, 20_000)):
+                session.execute(insert(table), part)
+
+    count = len(made)
+    at_once(
+        StoryRow,
+        ({"id": n, "representative_id": n, "first_seen_at": now, "also": []} for n in range(1, count + 1)),
+    )
+    at_once(
+        ArticleRow,
+        (
+            {
+                "id": n + 1,
+                "story_id": n + 1,
+                "source": f"s{n % sources}",
+                "guid": f"g{n}",
+                "identity_url": f"https://s{n % sources}.example/{n}",
+                "link_url": f"https://s{n % sources}.example/{n}",
+                "title": made[n],
+                "title_key": f"{n:032x}",
+                "text_digest": f"{n:032x}",
+                "likeness": likeness_key(made[n], ""),
+                "published_at": now - timedelta(minutes=3 * n + 10),
+                "first_seen_at": now,
+                "last_seen_at": now,
+                "categories": [f"News {n % 40}"],
+                "body": "x" * 2000,
+                "withdrawn_at": now if n % 4001 == 7 else None,
+            }
+            for n in range(count)
+        ),
+    )
+    at_once(
+        StoryLinkRow,
+        ({"low_id": n, "high_id": n + 3, "likeness": 0.7} for n in range(1, count - 3, 8)),
+    )
+    issue = {
+        "id": 1, "edition": "daily", "date": now.date(), "ledger": "daily", "list_name": "daily",
+        "language": "en", "timezone": "UTC", "subject": "s", "preheader": "p", "built_at": now,
+    }  # fmt: skip
+    at_once(IssueRow, iter([issue]))
+    at_once(
+        LedgerEntryRow,
+        (
+            {
+                "ledger": "daily",
+                "story_id": n,
+                "issue_id": 1,
+                "state": LedgerState.RESERVED if n <= 300 else LedgerState.PUBLISHED,
+                "at": now,
+            }
+            for n in range(10, count, 10)
+        ),
+    )
+    at_once(
+        EditorialDecisionRow,
+        ({"article_id": n, "decision": Decision.HIDE, "at": now} for n in range(5, count, 997)),
+    )
+    at_once(
+        SourceStateRow,
+        ({"name": f"s{n}", "url": f"https://s{n}.example/feed", "etag": "e"} for n in range(sources)),
+    )
+
+
+def looks(readers: Any, settings: Any, articles: int, now: datetime) -> None:
+    """What editors and builds ask of the stock."""
+    from digest.issues.articles import STATES, list_articles
+    from digest.issues.stock import load_candidates
+    from digest.picking.matching import Matcher
+
+    matcher = Matcher(settings.file.sections)
+
+    def listed(what: str, **filters: Any) -> None:
+        with readers() as session:
+            spent, _ = measured(lambda: list_articles(session, matcher, now=now, **filters))
+        row(f"articles list {what}", f"{spent * 1000:.0f} ms CPU", "(no figure asked)", True)
+
+    listed("(of all)")
+    for state in STATES:
+        listed(f"--state {state}", state=state)
+    listed("--source s7", source="s7")
+    listed("--section part-3", section="part-3")
+    listed("--section part-3 --state published", section="part-3", state="published")
+    with readers() as session:
+        since = now - timedelta(days=7)
+        spent, _ = measured(lambda: load_candidates(session, ledger="daily", since=since, now=now))
+    row(
+        f"candidates of a week of {articles:,} articles",
+        f"{spent * 1000:.0f} ms CPU",
+        "(no figure asked)",
+        True,
+    )
 
 
 def pages(data: Path) -> None:

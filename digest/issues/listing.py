@@ -1,7 +1,7 @@
-"""Which articles a list shows: the newest first, their state decided by the database, page by page.
+"""Which articles a list shows: the newest first, their state decided by the database.
 
 A state is a condition that an index answers; only a section is decided in Python, because its rules may
-be expressions, and then over columns as lean as can be. Pages go on behind the last row that was seen.
+be expressions, and then over columns as lean as can be, read until there are enough.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, literal, or_, select, true, tuple_
+from sqlalchemy import Select, and_, exists, or_, select, true
 from sqlalchemy.orm import Session
 
 from digest.issues.decisions import Standing
@@ -50,33 +50,25 @@ def in_section(
         ArticleRow.source,
         ArticleRow.published_at,
         ArticleRow.categories,
-    ).limit(PAGE)
+    )
     found: list[int] = []
-    page = lean
-    while True:
-        rows = session.execute(page).all()
-        for row in rows:
+    with session.execute(lean, execution_options={"yield_per": PAGE}) as rows:
+        for number, story, title, url, source, published_at, categories in rows:
             candidate = Candidate(
-                id=row.id,
-                story_id=row.story_id,
-                title=row.title,
-                url=row.link_url,
-                source=row.source,
-                published_at=row.published_at,
-                categories=tuple(row.categories),
-                section=standing.get(row.id, _NOTHING).section or "",
+                id=number,
+                story_id=story,
+                title=title,
+                url=url,
+                source=source,
+                published_at=published_at,
+                categories=tuple(categories),
+                section=standing.get(number, _NOTHING).section or "",
             )
             if matcher.section_of(candidate) == section:
-                found.append(row.id)
+                found.append(number)
                 if len(found) == limit:
-                    return found
-        if len(rows) < PAGE:
-            return found
-        last = tuple_(
-            literal(rows[-1].published_at, ArticleRow.published_at.type),
-            literal(rows[-1].id, ArticleRow.id.type),
-        )
-        page = lean.where(tuple_(ArticleRow.published_at, ArticleRow.id) < last)
+                    break
+    return found
 
 
 def ledger_states(session: Session, stories: Collection[int]) -> dict[int, set[LedgerState]]:

@@ -76,6 +76,10 @@ def load_candidates(
     def plain(column: Any) -> Any:
         return type_coerce(column, String) if raw else column
 
+    # By number, whichever index found it: ordered by number, SQLite would rather read the whole table.
+    wanted = select(ArticleRow.id).where(ArticleRow.published_at > since)
+    if pinned:
+        wanted = wanted.union(select(ArticleRow.id).where(ArticleRow.id.in_(pinned)))  # type: ignore[assignment]
     links = _links(session, since)
     again = _again_underway(session, ledger, own_issue, [a for a, d in standing.items() if d.again])
     session.flush()
@@ -109,7 +113,7 @@ def load_candidates(
             ),
         )
         .where(
-            or_(ArticleRow.published_at > since, ArticleRow.id.in_(pinned)),
+            ArticleRow.id.in_(wanted),
             or_(ArticleRow.withdrawn_at.is_(None), ArticleRow.withdrawn_at > now if as_of else false()),
             ArticleRow.id <= as_of.article if as_of else true(),
         )
@@ -188,7 +192,9 @@ def _utc(text: str) -> datetime:
 def _links(session: Session, since: datetime) -> dict[int, tuple[int, ...]]:
     """Near-duplicates by story, of every story that may have an article in the window: stories are
     numbered as they come in, so the oldest one of the window is where to begin."""
-    oldest = select(func.min(ArticleRow.story_id)).where(ArticleRow.published_at > since).scalar_subquery()
+    # Plus nothing: the lowest number would else be looked for from the beginning, through the whole stock.
+    lowest = func.min(ArticleRow.story_id + 0)
+    oldest = select(lowest).where(ArticleRow.published_at > since).scalar_subquery()
     found: dict[int, list[int]] = {}
     for low, high in session.execute(
         select(StoryLinkRow.low_id, StoryLinkRow.high_id)

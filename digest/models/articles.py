@@ -50,8 +50,9 @@ class ArticleRow(Base):
         Index("ix_articles_published_at_id", "published_at", "id"),
         Index("ix_articles_title_key", "title_key"),
         Index(
-            "ix_articles_withdrawn_at",
-            "withdrawn_at",
+            "ix_articles_withdrawn",
+            "published_at",
+            "id",
             sqlite_where=text("withdrawn_at IS NOT NULL"),
             postgresql_where=text("withdrawn_at IS NOT NULL"),
         ),

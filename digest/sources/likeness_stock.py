@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from digest.models import ArticleRow, StoryRow
@@ -63,7 +63,11 @@ class StoryStock:
                 ArticleRow.published_at,
                 ArticleRow.likeness,
             )
-            .join(StoryRow, StoryRow.representative_id == ArticleRow.id)
+            # By the story's number first: its index is there, and the others' times are not looked at.
+            .join(
+                StoryRow,
+                and_(StoryRow.id == ArticleRow.story_id, StoryRow.representative_id == ArticleRow.id),
+            )
             .where(ArticleRow.published_at >= since - WINDOW)
         )
         self.fill(rows)

@@ -28,8 +28,8 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("articles", schema=None) as batch_op:
         batch_op.create_index(
-            "ix_articles_withdrawn_at",
-            ["withdrawn_at"],
+            "ix_articles_withdrawn",
+            ["published_at", "id"],
             unique=False,
             sqlite_where=sa.text("withdrawn_at IS NOT NULL"),
             postgresql_where=sa.text("withdrawn_at IS NOT NULL"),
