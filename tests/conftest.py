@@ -10,8 +10,9 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import Engine
@@ -61,9 +62,36 @@ def _postgres_programs() -> Path | None:
     return versions[-1].parent if versions else None
 
 
-@pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL cluster of the tests' own on a free port; the URL without a database name."""
+class Cluster:
+    """A PostgreSQL cluster of the tests' own on a free port; ``url`` names no database."""
+
+    def __init__(self, programs: Path, home: Path, user: dict[str, str]) -> None:
+        self.port = free_port()
+        self.url = f"postgresql+psycopg://digest@127.0.0.1:{self.port}"
+        self._pg_ctl = [str(programs / "pg_ctl"), "-D", str(home / "data")]
+        self._log = str(home / "log")
+        self._run: dict[str, Any] = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/", **user}
+        self._options = (
+            f"-c port={self.port} -c listen_addresses=127.0.0.1 "
+            f"-c unix_socket_directories={home} -c max_connections=60 -c fsync=on"
+        )
+        subprocess.run(
+            [str(programs / "initdb"), "-D", str(home / "data"), "-U", "digest", "-A", "trust", "-E", "UTF8",
+             "--locale=C.UTF-8"],
+            **self._run,
+        )  # fmt: skip
+
+    def start(self) -> None:
+        subprocess.run([*self._pg_ctl, "-l", self._log, "-o", self._options, "-w", "start"], **self._run)
+
+    def stop(self) -> None:
+        """At once, as a machine that loses power."""
+        subprocess.run([*self._pg_ctl, "-m", "immediate", "stop"], **self._run)
+
+
+@contextmanager
+def running_cluster() -> Iterator[Cluster]:
+    """A new cluster that runs; skips where there is no PostgreSQL."""
     programs = _postgres_programs()
     if programs is None:
         required("PostgreSQL (initdb)")
@@ -75,27 +103,21 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if os.geteuid() == 0:
         shutil.chown(home, "postgres", "postgres")
         user = {"user": "postgres"}
-    port = free_port()
-    options = (
-        f"-c port={port} -c listen_addresses=127.0.0.1 "
-        f"-c unix_socket_directories={home} -c max_connections=60 -c fsync=on"
-    )
-    pg_ctl = str(programs / "pg_ctl")
-    run = {"check": True, "capture_output": True, "cwd": "/", **user}
-    subprocess.run(
-        [str(programs / "initdb"), "-D", str(home / "data"), "-U", "digest", "-A", "trust", "-E", "UTF8",
-         "--locale=C.UTF-8"],
-        **run,  # type: ignore[call-overload]
-    )  # fmt: skip
-    subprocess.run(
-        [pg_ctl, "-D", str(home / "data"), "-l", str(home / "log"), "-o", options, "-w", "start"],
-        **{**run, "capture_output": False, "stdout": subprocess.DEVNULL},  # type: ignore[call-overload]
-    )
+    cluster = Cluster(programs, home, user)
+    cluster.start()
     try:
-        yield f"postgresql+psycopg://digest@127.0.0.1:{port}"
+        yield cluster
     finally:
-        subprocess.run([pg_ctl, "-D", str(home / "data"), "-m", "immediate", "stop"], **run)  # type: ignore[call-overload]
+        with suppress(subprocess.CalledProcessError):  # a test may have stopped it
+            cluster.stop()
         shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A PostgreSQL cluster for all tests of this process; the URL without a database name."""
+    with running_cluster() as cluster:
+        yield cluster.url
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from digest.delivery.verdicts import unsent
 from digest.delivery.writer import Writer
 from digest.models import DeliveryStatus, NoticeKind, NoticeRow
 from digest.values import Recipient
-from subscribers.database import reading
 from subscribers.models import SubscriberRow, SubscriptionRow, SubscriptionStatus
 from subscribers.suppression import not_suppressed
 
@@ -51,7 +50,6 @@ class NoticeOutbox:
     ) -> None:
         self.name = name or worker_name()
         self.policy = policy
-        self._reading = reading(engine)
         self._writer = writer
         self._clock = clock
         self._editors = tuple(editors)
@@ -78,8 +76,8 @@ class NoticeOutbox:
 
     def _anything(self, now: datetime) -> bool:
         """Whether a claim is worth a transaction that writes: almost always not."""
-        with Session(self._reading) as session:
-            return session.scalar(select(ROWS.c.id).where(_due(now)).limit(1)) is not None
+        due = select(ROWS.c.id).where(_due(now)).limit(1)
+        return self._writer.read(lambda session: session.scalar(due)) is not None
 
     def _take(self, session: Session, limit: int, now: datetime) -> Sequence[Any]:
         session.execute(
@@ -159,10 +157,8 @@ class NoticeOutbox:
         if not subscriber_ids:
             return {}
         # No audience: who asks to join is not confirmed yet. The suppressed get no notice either.
-        with Session(self._reading) as session:
-            people = session.scalars(
-                select(SubscriberRow).where(SubscriberRow.id.in_(subscriber_ids), not_suppressed())
-            ).all()
+        wanted = select(SubscriberRow).where(SubscriberRow.id.in_(subscriber_ids), not_suppressed())
+        people = self._writer.read(lambda session: session.scalars(wanted).all())
         return {
             person.id: Recipient(
                 subscriber_id=person.id,
@@ -179,12 +175,8 @@ class NoticeOutbox:
         """The new addresses of people who asked to be mailed there, whatever became of the old ones."""
         if not subscriber_ids:
             return {}
-        with Session(self._reading) as session:
-            people = session.scalars(
-                select(SubscriberRow).where(
-                    SubscriberRow.id.in_(subscriber_ids), SubscriberRow.new_address.is_not(None)
-                )
-            ).all()
+        asked = SubscriberRow.id.in_(subscriber_ids), SubscriberRow.new_address.is_not(None)
+        people = self._writer.read(lambda session: session.scalars(select(SubscriberRow).where(*asked)).all())
         return {
             person.id: Recipient(
                 subscriber_id=person.id,
@@ -199,15 +191,11 @@ class NoticeOutbox:
     def _unsubscribed(self, subscription_ids: Sequence[int]) -> set[int]:
         if not subscription_ids:
             return set()
-        with Session(self._reading) as session:
-            return set(
-                session.scalars(
-                    select(SubscriptionRow.id).where(
-                        SubscriptionRow.id.in_(subscription_ids),
-                        SubscriptionRow.status == SubscriptionStatus.UNSUBSCRIBED,
-                    )
-                )
-            )
+        left = select(SubscriptionRow.id).where(
+            SubscriptionRow.id.in_(subscription_ids),
+            SubscriptionRow.status == SubscriptionStatus.UNSUBSCRIBED,
+        )
+        return self._writer.read(lambda session: set(session.scalars(left)))
 
     def tend(self) -> Tended:
         now = self._clock.now()
@@ -250,8 +238,7 @@ class NoticeOutbox:
         """Notices are not paused: one refused by the server is deferred or refused by itself."""
 
     def backlog(self) -> Backlog:
-        with Session(self._reading) as session:
-            return backlog_of(session, ROWS, literal(True), self._clock.now())
+        return self._writer.read(lambda session: backlog_of(session, ROWS, literal(True), self._clock.now()))
 
 
 def _due(now: datetime) -> Any:

@@ -35,7 +35,6 @@ from digest.delivery.writer import Writer
 from digest.models import DeliveryRow, DeliveryStatus, IssueRow, IssueStatus, RenditionRow
 from digest.values import Recipient
 from subscribers.audience import audience
-from subscribers.database import reading
 from subscribers.models import SubscriptionRow
 
 ROWS = cast(Table, DeliveryRow.__table__)
@@ -66,7 +65,6 @@ class SqlOutbox:
     ) -> None:
         self.name = name or worker_name()
         self.policy = policy
-        self._reading = reading(engine)
         self._writer = writer
         self._clock = clock
         self._issue_id = issue_id
@@ -184,8 +182,9 @@ class SqlOutbox:
     def _readers(self, subscriber_ids: Sequence[int]) -> dict[int, Recipient]:
         if not subscriber_ids:
             return {}
-        with self._reading.connect() as connection:
-            rows = connection.execute(self._still_wanted, {"people": subscriber_ids}).all()
+        rows = self._writer.read(
+            lambda session: session.execute(self._still_wanted, {"people": subscriber_ids}).all()
+        )
         return {
             row.subscriber_id: Recipient(
                 subscriber_id=row.subscriber_id,
@@ -272,8 +271,7 @@ class SqlOutbox:
         return 0
 
     def standing(self) -> Tended:
-        with Session(self._reading) as session:
-            status, reason = self._status(session)
+        status, reason = self._writer.read(self._status)
         return Tended(standing=_standing(status), reason=reason)
 
     def _status(self, session: Session) -> tuple[IssueStatus | None, str]:
@@ -296,8 +294,7 @@ class SqlOutbox:
         self._writer.call(lambda session: withdraw(session, self._issue_id, self.name))
 
     def backlog(self) -> Backlog:
-        with Session(self._reading) as session:
-            return backlog_of(session, ROWS, self._of_issue, self._clock.now())
+        return self._writer.read(lambda session: backlog_of(session, ROWS, self._of_issue, self._clock.now()))
 
 
 def unlocked(rows: Table, *conditions: Any) -> ColumnElement[bool]:

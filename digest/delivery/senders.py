@@ -9,6 +9,8 @@ import threading
 from collections import deque
 from datetime import datetime
 
+from sqlalchemy.exc import DBAPIError
+
 from digest.clock import Clock
 from digest.delivery.machine import Claim, Composer, Outbox, Policy, Verdict
 from digest.delivery.server import ServerHealth
@@ -211,6 +213,9 @@ class Senders:
             envelope = compose(claim, date)
         except InvalidAddress as error:
             outcome = Refused(553, f"{NOT_SENT}: {error.reason}", "5.1.3", Blame.RECIPIENT)
+        except DBAPIError:
+            outbox.release([claim])  # what it is made of cannot be read now: no fault of the copy
+            return connection
         except Exception as error:
             log.exception("a copy cannot be composed")
             outcome = Refused(0, f"the copy cannot be composed: {error}", blame=Blame.MESSAGE)

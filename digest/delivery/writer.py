@@ -25,10 +25,12 @@ from digest.clock import Clock
 from digest.delivery.machine import Verdict
 from digest.delivery.statements import Hot
 from digest.errors import DatabaseUnusable
+from subscribers.database import reading
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 PATIENCE_SECONDS = 30.0  # how long results are kept for a database that went away
+REPAIR = "repair it and repeat the command: what was sent will not be sent again"
 LINGER_SECONDS = 0.01  # how long a result or an intent lies that nobody waits for
 CHECKPOINT_PAGES = 4000  # of SQLite's WAL, 16 MB: the default of 1000 stalls commits four times as often
 
@@ -79,6 +81,7 @@ class Writer:
 
     def __init__(self, engine: Engine, clock: Clock, *, patience: float = PATIENCE_SECONDS) -> None:
         self._engine = engine
+        self._reading = reading(engine)
         self._clock = clock
         self._patience = patience
         self._sqlite = engine.dialect.name == "sqlite"
@@ -123,7 +126,7 @@ class Writer:
         Raises ``DatabaseUnusable``, or what ``work`` raised.
         """
         if self._gone.is_set():
-            raise DatabaseUnusable(self._failure or "the database went away during the send")
+            raise DatabaseUnusable(self._failure or "the database went away during the send", remedy=REPAIR)
         job = _Job(work)
         self._put(job)
         self.hurry()
@@ -131,6 +134,27 @@ class Writer:
         if job.error is not None:
             raise job.error
         return job.result  # type: ignore[no-any-return]
+
+    def read(self, ask: Callable[[Session], Result]) -> Result:
+        """Run ``ask`` on a connection of its own, which only reads; again while the database is away.
+
+        Raises ``DatabaseUnusable`` when it stays away.
+        """
+        deadline = self._clock.monotonic() + self._patience
+        pause = 0.05
+        while True:
+            try:
+                with Session(self._reading) as session:
+                    return ask(session)
+            except DBAPIError as error:
+                if not self._is_trouble(error):
+                    raise
+                if self._gone.is_set() or self._clock.monotonic() >= deadline:
+                    raise DatabaseUnusable(
+                        f"the database cannot be read: {_explain(error)}", remedy=REPAIR
+                    ) from error
+                self._clock.wait(pause)
+                pause = min(2 * pause, 2.0)
 
     def flush(self) -> None:
         """Return when all that was recorded is on disk. Raises ``DatabaseUnusable``."""
@@ -276,7 +300,7 @@ class Writer:
                 if blocked or self._gone.is_set():
                     raise DatabaseUnusable(
                         f"the database cannot be written: {self._failure}",
-                        remedy="repair it and repeat the command: what was sent will not be sent again",
+                        remedy=REPAIR,
                     )
                 try:
                     with Session(self._connect(), expire_on_commit=False) as session, session.begin():
@@ -288,7 +312,9 @@ class Writer:
                     # Locked, away for a moment, or chosen as the victim of a deadlock: once more.
                     self._disconnect()
                     if self._clock.monotonic() >= deadline:
-                        raise DatabaseUnusable(f"the database cannot be used: {_explain(error)}") from error
+                        raise DatabaseUnusable(
+                            f"the database cannot be used: {_explain(error)}", remedy=REPAIR
+                        ) from error
                     log.warning("the database cannot be used, trying again: %s", _explain(error))
                     self._clock.wait(pause)
                     pause = min(2 * pause, 2.0)

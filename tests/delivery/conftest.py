@@ -94,6 +94,12 @@ class Newsroom:
 @pytest.fixture
 def newsroom(database_url: str) -> Iterator[Newsroom]:
     engine = open_engine(database_url)
+    yield prepared_newsroom(engine)
+    engine.dispose()
+
+
+def prepared_newsroom(engine: Engine) -> Newsroom:
+    """The tables, a list and an issue that is being sent."""
     Base.metadata.create_all(engine)
     with Session(engine) as session, session.begin():
         session.add(MailingListRow(id=1, name="daily", optin=OptIn.SINGLE, created_at=START))
@@ -104,8 +110,7 @@ def newsroom(database_url: str) -> Iterator[Newsroom]:
                 built_at=START,
             )
         )  # fmt: skip
-    yield Newsroom(engine)
-    engine.dispose()
+    return Newsroom(engine)
 
 
 Answer = Callable[[Envelope, int], Outcome]
