@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from subscribers.importing.values import Candidate, Options, Rejected, Report
+from subscribers.importing.values import Candidate, Options, Rejected
 from subscribers.models import ConsentAction, SubscriptionStatus, SuppressionCause
 
 CONFIRMED, PENDING, UNSUBSCRIBED = (
@@ -75,8 +75,22 @@ class Person:
 
 
 @dataclass(slots=True)
+class Tally:
+    """What became of the rows of one chunk; added to the report when the chunk is in."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    suppressed: int = 0
+    duplicates: int = 0
+    kept_unsubscribed: int = 0
+
+
+@dataclass(slots=True)
 class Changes:
     """What one chunk writes. Rows are in the order of the columns of ``subscribers.importing.store``."""
+
+    tally: Tally = field(default_factory=Tally)
 
     people: list[Row] = field(default_factory=list)
     changed_people: list[Person] = field(default_factory=list)
@@ -95,22 +109,38 @@ class Known:
     suppressed_domains: set[str]
     lists: dict[str, int]
 
+    def with_what_is_on_its_way(self, addresses: set[str], before: Known | None) -> None:
+        """Add what the chunk before this one, which is being written, makes of the same ``addresses``.
+
+        Its rows are in their final form by now, so what changes in them from here on is an update.
+        """
+        if before is None:
+            return
+        for address in addresses & before.people.keys():
+            person = self.people[address] = before.people[address]
+            person.row, person.changed = None, False
+            for subscription in person.subscriptions.values():
+                subscription.row, subscription.changed = None, False
+                subscription.confirmed_at = subscription.unsubscribed_at = None
+        self.suppressed_hashes |= before.suppressed_hashes
+
 
 class Planner:
-    """Decides chunk by chunk; the counts go into ``report``."""
+    """Decides chunk by chunk."""
 
     def __init__(
         self,
         options: Options,
-        report: Report,
         *,
         moment: Moment,
         now: datetime,
         import_id: int,
         first_subscriber_id: int,
+        resumed: bool,
     ) -> None:
+        """``first_subscriber_id``: people from here on came with this import, or with its ``resumed`` run."""
         self._options = options
-        self._report = report
+        self._resumed = resumed
         self._moment = moment
         self._now = moment(now)
         self._import_id = import_id
@@ -127,7 +157,7 @@ class Planner:
         """Return what to write for ``candidates``, and those that name no list."""
         changes = Changes()
         rejects: list[Rejected] = []
-        report = self._report
+        tally = changes.tally
         people = known.people
         check_suppressed = bool(known.suppressed_hashes or known.suppressed_domains)
         for row in candidates:
@@ -146,7 +176,7 @@ class Planner:
                 and (address_hash in known.suppressed_hashes or row.domain in known.suppressed_domains)
                 and not (in_run and row.suppress)
             ):
-                report.suppressed += 1
+                tally.suppressed += 1
                 continue
             if person is None:
                 person = self._new_person(row, next(person_ids), address_hash, changes)
@@ -165,8 +195,8 @@ class Planner:
                     if outcome == "unchanged":
                         outcome = "updated"
                 else:
-                    if person.seen or (in_run and not report.resumed):
-                        report.duplicates += 1
+                    if person.seen or (in_run and not self._resumed):
+                        tally.duplicates += 1
                     if self._transition(row, person, list_id, subscription, in_run, changes):
                         outcome = "updated"
             person.seen = True
@@ -175,7 +205,7 @@ class Planner:
                 known.suppressed_hashes.add(address_hash)
                 check_suppressed = True
                 outcome = "suppressed"
-            setattr(report, outcome, getattr(report, outcome) + 1)
+            setattr(tally, outcome, getattr(tally, outcome) + 1)
         return changes, rejects
 
     def _new_person(self, row: Candidate, person_id: int, address_hash: bytes, changes: Changes) -> Person:
@@ -226,7 +256,7 @@ class Planner:
             changed = True
         elif subscription.status == UNSUBSCRIBED and wanted != UNSUBSCRIBED:
             # Who left is not brought back by a file.
-            self._report.kept_unsubscribed += 1
+            changes.tally.kept_unsubscribed += 1
         elif subscription.status == PENDING and wanted == CONFIRMED and overwrite:
             confirmed = self._now if row.confirmed_at is None else self._moment(row.confirmed_at)
             self._set(subscription, changes, CONFIRMED, confirmed=confirmed)

@@ -1,12 +1,13 @@
 """Where a planned chunk goes: SQLite by ``executemany``, PostgreSQL by ``COPY``; no ORM in this hot path.
 
-A chunk is one transaction. Ids are taken before the rows are made, so that no row is read back.
+A chunk is one transaction. Ids are taken before the rows are made, so that no row is read back. What is
+written is made ready first: PostgreSQL takes it while the chunk after it is planned.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, Final, Protocol
@@ -27,6 +28,9 @@ EVENT_COLUMNS: Final = (
     "subscriber_id", "list_id", "action", "method", "at", "import_id", "line", "ip",
 )  # fmt: skip
 SUPPRESSION_COLUMNS: Final = ("kind", "address_hash", "cause", "reason", "created_at")
+
+
+Writing = Callable[[Connection], None]  # a chunk made ready: writes it
 
 
 class Store(Protocol):
@@ -56,8 +60,8 @@ class Store(Protocol):
         """Return at least ``number`` ids that were never used."""
         ...
 
-    def write(self, connection: Connection, changes: Changes, now: datetime) -> None:
-        """Write all changes."""
+    def ready(self, changes: Changes, now: datetime) -> Writing:
+        """Return what writes all changes; afterwards ``changes`` may be altered."""
         ...
 
 
@@ -129,16 +133,25 @@ class SqliteStore:
         start = self._sequence(connection, table) + 1
         return iter(range(start, start + number))
 
-    def write(self, connection: Connection, changes: Changes, now: datetime) -> None:
-        raw = _driver(connection)
-        raw.executemany(_insert("subscribers", PEOPLE_COLUMNS), sorted(changes.people, key=_normalized))
-        raw.executemany(_insert("subscriptions", SUBSCRIPTION_COLUMNS), changes.subscriptions)
-        raw.executemany(_insert("consent_events", EVENT_COLUMNS), changes.events)
-        raw.executemany(
-            _insert("suppressions", SUPPRESSION_COLUMNS) + " ON CONFLICT DO NOTHING", changes.suppressions
-        )
-        raw.executemany(_UPDATE_PERSON.replace("%s", "?"), _person_updates(changes, self.moment(now)))
-        raw.executemany(_UPDATE_SUBSCRIPTION.replace("%s", "?"), _subscription_updates(changes))
+    def ready(self, changes: Changes, now: datetime) -> Writing:
+        statements: list[tuple[str, Sequence[Any]]] = [
+            (_insert("subscribers", PEOPLE_COLUMNS), sorted(changes.people, key=_normalized)),
+            (_insert("subscriptions", SUBSCRIPTION_COLUMNS), changes.subscriptions),
+            (_insert("consent_events", EVENT_COLUMNS), changes.events),
+            (
+                _insert("suppressions", SUPPRESSION_COLUMNS) + " ON CONFLICT DO NOTHING",
+                changes.suppressions,
+            ),
+            (_UPDATE_PERSON.replace("%s", "?"), _person_updates(changes, self.moment(now))),
+            (_UPDATE_SUBSCRIPTION.replace("%s", "?"), _subscription_updates(changes)),
+        ]
+
+        def write(connection: Connection) -> None:
+            raw = _driver(connection)
+            for statement, rows in statements:
+                raw.executemany(statement, rows)
+
+        return write
 
     def _sequence(self, connection: Connection, table: str) -> int:
         found = connection.execute(
@@ -220,27 +233,35 @@ class PostgresStore:
         # Somebody took some in between: gaps do no harm, so take others, one by one.
         return iter([row[0] for row in raw.execute(ids, (sequence, number)).fetchall()])
 
-    def write(self, connection: Connection, changes: Changes, now: datetime) -> None:
-        cursor = _driver(connection).cursor()
-        # What a crash of the server could lose, the same import run again brings back.
-        cursor.execute("SET LOCAL synchronous_commit = off")
-        for table, columns, text_of, rows in (
-            ("subscribers", PEOPLE_COLUMNS, _people_text, sorted(changes.people, key=_normalized)),
-            ("subscriptions", SUBSCRIPTION_COLUMNS, _subscriptions_text, changes.subscriptions),
-            ("consent_events", EVENT_COLUMNS, _events_text, changes.events),
-        ):
-            if rows:
-                with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
-                    copy.write(text_of(rows))
-        if changes.suppressions:
-            cursor.executemany(
-                _insert("suppressions", SUPPRESSION_COLUMNS).replace("?", "%s") + " ON CONFLICT DO NOTHING",
-                changes.suppressions,
+    def ready(self, changes: Changes, now: datetime) -> Writing:
+        copies = [
+            (f"COPY {table} ({', '.join(columns)}) FROM STDIN", text_of(rows).encode())
+            for table, columns, text_of, rows in (
+                ("subscribers", PEOPLE_COLUMNS, _people_text, sorted(changes.people, key=_normalized)),
+                ("subscriptions", SUBSCRIPTION_COLUMNS, _subscriptions_text, changes.subscriptions),
+                ("consent_events", EVENT_COLUMNS, _events_text, changes.events),
             )
-        if changes.changed_people:
-            cursor.executemany(_UPDATE_PERSON, _person_updates(changes, self.moment(now)))
-        if changes.changed_subscriptions:
-            cursor.executemany(_UPDATE_SUBSCRIPTION, _subscription_updates(changes))
+            if rows
+        ]
+        suppress = _insert("suppressions", SUPPRESSION_COLUMNS).replace("?", "%s") + " ON CONFLICT DO NOTHING"
+        statements: list[tuple[str, Sequence[Any]]] = [
+            (suppress, changes.suppressions),
+            (_UPDATE_PERSON, _person_updates(changes, self.moment(now))),
+            (_UPDATE_SUBSCRIPTION, _subscription_updates(changes)),
+        ]
+
+        def write(connection: Connection) -> None:
+            cursor = _driver(connection).cursor()
+            # What a crash of the server could lose, the same import run again brings back.
+            cursor.execute("SET LOCAL synchronous_commit = off")
+            for statement, text_of_rows in copies:
+                with cursor.copy(statement) as copy:
+                    copy.write(text_of_rows)
+            for statement, rows in statements:
+                if rows:
+                    cursor.executemany(statement, rows)
+
+        return write
 
 
 # In the order of the unique index, neighbouring entries are written together.
@@ -297,6 +318,8 @@ _UPDATE_PERSON = (
 _UPDATE_SUBSCRIPTION = (
     "UPDATE subscriptions SET status = %s, sections = %s, confirmed_at = coalesce(%s, confirmed_at),"
     " unsubscribed_at = CASE WHEN %s = 'unsubscribed' THEN coalesce(%s, unsubscribed_at) END WHERE id = %s"
+    # Somebody may have left since the chunk was planned.
+    " AND (status <> 'unsubscribed' OR %s = 'unsubscribed')"
 )
 
 
@@ -316,7 +339,15 @@ def _person_updates(changes: Changes, now: Any) -> list[tuple[Any, ...]]:
 
 def _subscription_updates(changes: Changes) -> list[tuple[Any, ...]]:
     return [
-        (found.status, found.sections, found.confirmed_at, found.status, found.unsubscribed_at, found.id)
+        (
+            found.status,
+            found.sections,
+            found.confirmed_at,
+            found.status,
+            found.unsubscribed_at,
+            found.id,
+            found.status,
+        )
         for found in changes.changed_subscriptions
     ]
 

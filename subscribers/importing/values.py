@@ -65,6 +65,7 @@ class Options:
     :param update: overwrite fields of people who are known already.
     :param encoding: overrules what is found out.
     :param name: what the ledger calls the file.
+    :param chunk_rows: of one transaction; ``None``: what suits the database in 200 MB.
     """
 
     list_id: int | None
@@ -77,7 +78,7 @@ class Options:
     encoding: str | None = None
     name: str = "-"
     errors_file: Path | None = None
-    chunk_rows: int = 20_000
+    chunk_rows: int | None = None
 
 
 @dataclass(slots=True)

@@ -39,13 +39,15 @@ def test_a_killed_import_run_again_completes_without_doubles(
 
     with file.open("rb") as stream, pytest.raises(KeyboardInterrupt):
         import_people(engine, stream, KEY, options, now=NOW, watcher=stop)
-    assert session.scalar(select(func.count()).select_from(SubscriberRow)) == 20
-    assert session.scalars(select(ImportRunRow.status)).all() == [ImportStatus.STOPPED]
+    there = session.scalar(select(func.count()).select_from(SubscriberRow))
+    assert there == (20 if engine.dialect.name == "sqlite" else 30)  # a server has the next in hand
+    run = session.scalars(select(ImportRunRow)).one()
+    assert (run.status, run.added) == (ImportStatus.STOPPED, there)
     session.rollback()
     with file.open("rb") as stream:
         report = import_people(engine, stream, KEY, options, now=NOW)
     assert report.resumed
-    assert counts(report) == {"added": 20, "unchanged": 20, "updated": 1}
+    assert counts(report) == {"added": 40 - there, "unchanged": there, "updated": 1}
     session.expire_all()
     assert session.scalar(select(func.count()).select_from(ConsentEventRow)) == 40
     assert find_person(session, "p3@x.org").name == "Last"
@@ -61,13 +63,14 @@ from tests.subscribers.conftest import KEY, NOW
 
 engine, chunks = open_engine(sys.argv[1]), []
 
-def before_commit(connection):
-    chunks.append(connection)
-    if len(chunks) == 5:  # the run's own row, and three chunks before
-        print("written, not committed", flush=True)
-        threading.Event().wait()
+def after_statement(connection, cursor, statement, *rest):
+    if statement.startswith("UPDATE import_runs"):  # the last of each chunk
+        chunks.append(statement)
+        if len(chunks) == 4:
+            print("written, not committed", flush=True)
+            threading.Event().wait()
 
-event.listen(engine, "commit", before_commit)
+event.listen(engine, "after_cursor_execute", after_statement)
 with open(sys.argv[2], "rb") as stream:
     import_people(engine, stream, KEY, Options(int(sys.argv[3]), chunk_rows=100), now=NOW)
 """
