@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import select
@@ -14,6 +15,7 @@ from digest.issues.decisions import Standing, article_row, standing_decisions
 from digest.issues.listing import PAGE, in_section, ledger_states, newest
 from digest.issues.view import stamp
 from digest.models import (
+    ArticleRevisionRow,
     ArticleRow,
     EditorialDecisionRow,
     IssueItemRow,
@@ -124,7 +126,7 @@ def show_article(
     return ArticleView(
         **{name: getattr(view, name) for name in ArticleView.__slots__ if name not in {"issues", "history"}},
         issues=tuple(issues),
-        history=tuple(_history(session, row.id)),
+        history=tuple(sorted([*_revisions(session, row), *_history(session, row.id)], key=itemgetter(0))),
     )
 
 
@@ -208,6 +210,20 @@ def _state(row: ArticleRow, decided: Standing, states: Collection[LedgerState]) 
     if LedgerState.PUBLISHED in states:
         return "published"
     return "reserved" if states else "unused"
+
+
+def _revisions(session: Session, article: ArticleRow) -> Iterator[tuple[str, str]]:
+    for row in session.scalars(
+        select(ArticleRevisionRow)
+        .where(ArticleRevisionRow.article_id == article.id)
+        .order_by(ArticleRevisionRow.revision)
+    ):
+        what = (
+            f"revision {row.revision}: it read {row.title!r} until then"
+            if row.revision < article.revision
+            else f"revision {row.revision}, since it was printed: {row.title!r}; pin --again prints it"
+        )
+        yield stamp(row.at) or "", what
 
 
 def _history(session: Session, article_id: int) -> Iterator[tuple[str, str]]:

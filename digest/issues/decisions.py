@@ -9,7 +9,14 @@ from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from digest.errors import ArticleError, UnknownArticle
-from digest.models import ArticleRow, Decision, EditorialDecisionRow, LedgerEntryRow, LedgerState
+from digest.models import (
+    ArticleRevisionRow,
+    ArticleRow,
+    Decision,
+    EditorialDecisionRow,
+    LedgerEntryRow,
+    LedgerState,
+)
 
 ANY_SLOT = "any"
 LONGEST_HEADLINE = 300
@@ -95,7 +102,10 @@ def pin(
     """
     article = article_row(session, article_id)
     if article.withdrawn_at is not None:
-        raise ArticleError(f"article {article_id} is withdrawn and cannot be pinned")
+        raise ArticleError(
+            f"article {article_id} is withdrawn and cannot be pinned",
+            remedy="`digest articles add URL` takes in another one",
+        )
     if until is not None and until <= now:
         raise ArticleError(
             f"the pin of article {article_id} would be over already", remedy="give a later --until"
@@ -111,6 +121,8 @@ def pin(
             f"the story of article {article_id} was printed in issue {printed}",
             remedy='`--again` prints it once more, marked "Updated"',
         )
+    if again:
+        _renew(session, article, now=now)
     _end(session, article_id, {Decision.PIN, Decision.HIDE}, now=now)
     session.add(
         EditorialDecisionRow(
@@ -123,6 +135,30 @@ def pin(
             at=now,
         )
     )
+
+
+def _renew(session: Session, article: ArticleRow, *, now: datetime) -> None:
+    """What a source said of a printed story since is what is printed of it again."""
+    newest = session.scalar(
+        select(ArticleRevisionRow)
+        .where(ArticleRevisionRow.article_id == article.id, ArticleRevisionRow.revision > article.revision)
+        .order_by(ArticleRevisionRow.revision.desc())
+        .limit(1)
+    )
+    if newest is None:
+        return
+    session.add(
+        ArticleRevisionRow(
+            article_id=article.id,
+            revision=article.revision,
+            title=article.title,
+            summary=article.summary,
+            at=now,
+        )
+    )
+    article.title, article.summary, article.revision = newest.title, newest.summary, newest.revision
+    article.updated_at = newest.at
+    session.delete(newest)
 
 
 def unpin(session: Session, article_id: int, *, now: datetime) -> bool:
@@ -168,7 +204,9 @@ def edit(
         ("label", label, LONGEST_LABEL),
     ):
         if text is not None and len(text) > limit:
-            raise ArticleError(f"the {name} has {len(text)} characters; at most {limit} fit")
+            raise ArticleError(
+                f"the {name} has {len(text)} characters; at most {limit} fit", remedy="shorten it"
+            )
     session.add(
         EditorialDecisionRow(
             article_id=article_id,

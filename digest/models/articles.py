@@ -105,7 +105,8 @@ class ArticleRow(Base):
 
 
 class ArticleRevisionRow(Base):
-    """What an article said before it was changed."""
+    """What an article said before it was changed; of a printed story also what its source said later
+    (a higher revision than the article's own, which stays as it was printed)."""
 
     __tablename__ = "article_revisions"
 

@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import Row, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from digest.models import ArticleRevisionRow, ArticleRow, LedgerEntryRow, LedgerState
 from digest.sources.clusters import Clusters
 from digest.sources.identity import title_key
 from digest.sources.likeness_stock import StoryStock, likeness_key
-from digest.sources.sanitise import text_of
+from digest.sources.sanitise import MAX_SUMMARY, text_of
 from digest.values import Article, Picture
 
 _TAG = re.compile(r"<[^<>]*>")
@@ -191,44 +191,70 @@ def _again(
 
 
 def _revise(session: Session, known: Sequence[Incoming], now: datetime) -> int:
-    changed = [item for item in known if item.known is not None and item.known.text_digest != item.digest]
+    changed = [item for item in known if item.fresh]
     printed = _printed(session, [item.known.story_id for item in changed if item.known is not None])
-    revised = 0
     for item in known:
         row = item.known
         assert row is not None  # noqa: S101 - the caller sorted them
-        article = item.article
-        if row.text_digest == item.digest:
-            _touch_up(session, row, article)
-            continue
-        if row.story_id in printed:
-            continue  # what was printed is not changed behind the reader's back; corrections do that
-        session.execute(
-            insert(ArticleRevisionRow).values(
-                article_id=row.id, revision=row.revision, title=row.title, summary=row.summary, at=now
-            )
+        if not item.fresh:
+            _touch_up(session, row, item.article)
+        elif row.story_id in printed:
+            _note(session, row, item, now)
+        else:
+            _replace(session, row, item, now)
+    return len(changed)
+
+
+def _replace(session: Session, row: Row[Any], item: Incoming, now: datetime) -> None:
+    """Put the new words in the place of the old, which are kept as a revision."""
+    article = item.article
+    session.execute(
+        insert(ArticleRevisionRow).values(
+            article_id=row.id, revision=row.revision, title=row.title, summary=row.summary, at=now
         )
-        values = _values(article, now)
-        for kept in ("identity_url", "first_seen_at", "source"):
-            values.pop(kept)
-        if article.published_at is None or not row.date_is_guess:
-            values.pop("published_at")  # the first date stands: a re-published story is no newer
-            values.pop("date_is_guess")
-        if article.published_at is not None and article.published_at > row.published_at:
-            values["updated_at"] = article.updated_at or article.published_at
-        session.execute(
-            update(ArticleRow)
-            .where(ArticleRow.id == row.id)
-            .values(
-                **values,
-                revision=row.revision + 1,
-                text_digest=item.digest,
-                likeness=_likeness(article),
-            )
-            .execution_options(synchronize_session=False)
+    )
+    values = _values(article, now)
+    for kept in ("identity_url", "first_seen_at", "source"):
+        values.pop(kept)
+    if article.published_at is None or not row.date_is_guess:
+        values.pop("published_at")  # the first date stands: a re-published story is no newer
+        values.pop("date_is_guess")
+    if article.published_at is not None and article.published_at > row.published_at:
+        values["updated_at"] = article.updated_at or article.published_at
+    session.execute(
+        update(ArticleRow)
+        .where(ArticleRow.id == row.id)
+        .values(
+            **values,
+            revision=row.revision + 1,
+            text_digest=item.digest,
+            likeness=_likeness(article),
         )
-        revised += 1
-    return revised
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _note(session: Session, row: Row[Any], item: Incoming, now: datetime) -> None:
+    """Keep the new words as a revision beside the printed ones: an archive and its article agree, and
+    who prints the story again prints the newest (``digest.issues.decisions``)."""
+    newest = session.scalar(
+        select(func.max(ArticleRevisionRow.revision)).where(ArticleRevisionRow.article_id == row.id)
+    )
+    session.execute(
+        insert(ArticleRevisionRow).values(
+            article_id=row.id,
+            revision=max(row.revision, newest or 0) + 1,
+            title=item.article.title,
+            summary=item.article.summary or text_of(item.article.body)[:MAX_SUMMARY],
+            at=now,
+        )
+    )
+    session.execute(
+        update(ArticleRow)
+        .where(ArticleRow.id == row.id)
+        .values(text_digest=item.digest)  # these words are no news any more
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _touch_up(session: Session, row: Row[Any], article: Article) -> None:

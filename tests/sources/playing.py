@@ -5,19 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
-import digest.models  # noqa: F401 - the tables
 from digest.clock import StoppedClock, SystemClock
+from digest.models import ArticleRow, IssueRow, LedgerEntryRow, LedgerState
 from digest.pipeline.collect import CollectReport, collect
 from digest.settings import load
-from digest.sources.http import Fetcher
+from digest.sources.http import Fetcher, Request, Response
 from digest.sources.workshop import HereReaders, Readers
 from subscribers.database import Base, open_engine, session_factory
 
@@ -190,9 +191,44 @@ class Newsletter:
                 due_only=due_only,
             )
 
+    def articles(self) -> list[ArticleRow]:
+        """All that is stored, in the order in which it came in."""
+        with self.sessions() as session:
+            return list(session.scalars(select(ArticleRow).order_by(ArticleRow.id)))
+
+    def count(self, table: type) -> int:
+        with self.sessions() as session:
+            return session.scalar(select(func.count()).select_from(table)) or 0
+
+    def print_story(self, story: int) -> None:
+        """As if an issue had gone out with it."""
+        with self.sessions.begin() as session:
+            issue = IssueRow(
+                edition="daily", date=NOW.date(),
+                ledger="daily", list_name="daily", language="en", timezone="UTC",
+                subject="s", preheader="p", built_at=NOW,
+            )  # fmt: skip
+            session.add(issue)
+            session.flush()
+            session.add(
+                LedgerEntryRow(
+                    ledger="daily", story_id=story, issue_id=issue.id, state=LedgerState.PUBLISHED, at=NOW
+                )
+            )
+
     def settle(self, text: str) -> None:
         """More tables for newsletter.toml."""
         self._rest += text
+
+
+def hasty() -> Fetcher:
+    """A fetcher that gives each answer two seconds in all."""
+
+    class Hasty(Fetcher):
+        def get(self, request: Request) -> Response:
+            return super().get(replace(request, deadline=2.0))
+
+    return Hasty(SystemClock(), connect_timeout=2, read_timeout=2)
 
 
 class _Beside(SystemClock):
