@@ -32,6 +32,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger("digest.app")
 
 
+def http_client(contact: str, clock: Clock) -> Fetcher:
+    """An HTTP client that names ``contact`` as the address under which whoever asks is found: the
+    newsletter's own, or, before there is one, the site that is looked at."""
+    from digest.sources.http import Fetcher, user_agent
+
+    return Fetcher(clock, user_agent=user_agent(contact))
+
+
 class App:
     """Everything that use cases are given, built once and when first asked for."""
 
@@ -91,9 +99,7 @@ class App:
     @cached_property
     def fetcher(self) -> Fetcher:
         """The one HTTP client: checked addresses, total deadlines, at most two connections a host."""
-        from digest.sources.http import Fetcher, user_agent
-
-        return Fetcher(self.clock, user_agent=user_agent(self.settings.file.newsletter.url))
+        return http_client(self.settings.file.newsletter.url, self.clock)
 
     def http(self) -> Fetcher:
         """The HTTP client of this run."""

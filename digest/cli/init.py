@@ -83,13 +83,14 @@ def _propose(
     """Sources, sections, language, and the addresses that could not be read: those stand as comments."""
     if not url and not feeds:
         return [], [], "en", []
+    from digest.app import http_client
     from digest.errors import SourceError
     from digest.pipeline.tryout import propose_newsletter
 
     given = [url] if url and not feeds else feeds
     try:
-        with state.progress() as progress:
-            return (*propose_newsletter(given, clock=state.clock, progress=progress), [])
+        with state.progress() as progress, http_client(given[0], state.clock) as http:
+            return (*propose_newsletter(given, clock=state.clock, http=http, progress=progress), [])
     except SourceError as error:
         state.err.print(
             f"{error}; the newsletter is made all the same, with that source as a comment", markup=False

@@ -44,10 +44,9 @@ def try_url(
 
         digest try https://example.org --save my-digest
     """
-    from digest.app import App
+    from digest.app import App, http_client
     from digest.cli.init import make_lists
     from digest.pipeline.tryout import try_site
-    from digest.sources.http import Fetcher, user_agent
 
     state = state_of(ctx)
     folder = (save or Path(mkdtemp(prefix="digest-try-"))).resolve()
@@ -58,7 +57,7 @@ def try_url(
             stack.callback(app.close)
             return app.sessions
 
-        http = stack.enter_context(Fetcher(state.clock, user_agent=user_agent(urls[0])))
+        http = stack.enter_context(http_client(urls[0], state.clock))
         if save is None:
             stack.push(lambda kind, *_: _forget(folder) if kind is not None else None)
         with state.progress(show=not json) as progress:

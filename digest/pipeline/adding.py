@@ -14,7 +14,7 @@ from digest.settings import Settings
 from digest.settings.model import Source
 from digest.settings.parts import slug
 from digest.sources.completing import Completer
-from digest.sources.http import Fetcher, Http, user_agent
+from digest.sources.http import Http
 from digest.sources.identity import same_site
 from digest.sources.likeness_stock import StoryStock
 from digest.sources.parsing import Task
@@ -31,7 +31,7 @@ def add_article(
     what: str,
     *,
     clock: Clock,
-    http: Http | None = None,
+    http: Http,
     folder: Path | None = None,
 ) -> int:
     """Store the article at an address or in a file; returns its number (the old one when it was there).
@@ -39,9 +39,6 @@ def add_article(
     It belongs to the configured source of its site, else to one named after the site or ``desk``.
     Relative paths go from ``folder`` (default: the current one). Raises ``SourceError``.
     """
-    if http is None:
-        with Fetcher(clock, user_agent=user_agent(settings.file.newsletter.url)) as own:
-            return add_article(sessions, settings, what, clock=clock, http=own, folder=folder)
     now = clock.now()
     with Workshop(1) as readers:
         completer = Completer(http, readers, now)

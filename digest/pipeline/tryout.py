@@ -20,7 +20,7 @@ from digest.settings import FILE_NAME, Settings
 from digest.settings.model import Source
 from digest.settings.parts import slug
 from digest.sources.harvest import Before, Harvest
-from digest.sources.http import Fetcher, Http, user_agent
+from digest.sources.http import Http
 from digest.sources.identity import folded
 from digest.sources.reading import Visitor
 from digest.sources.workshop import Readers, Workshop
@@ -74,8 +74,8 @@ def propose_newsletter(
     urls: Sequence[str],
     *,
     clock: Clock,
+    http: Http,
     progress: Progress | None = None,
-    http: Http | None = None,
 ) -> tuple[list[ProposedSource], list[ProposedSection], str]:
     """Sources, sections and language for a new newsletter from these addresses. Raises ``SourceError``."""
     found = propose(urls, clock=clock, progress=progress, http=http)
@@ -86,8 +86,8 @@ def propose(
     urls: Sequence[str],
     *,
     clock: Clock,
+    http: Http,
     progress: Progress | None = None,
-    http: Http | None = None,
     readers: Readers | None = None,
     allow_private: bool = False,
 ) -> Proposal:
@@ -96,11 +96,6 @@ def propose(
     Who types an address of this machine (127.0.0.1, ``localhost``) means it; other private addresses
     need ``allow_private``, and a public name that leads to one stays refused without it.
     """
-    if http is None:
-        with Fetcher(clock, user_agent=user_agent(urls[0] if urls else "")) as own:
-            return propose(
-                urls, clock=clock, progress=progress, http=own, readers=readers, allow_private=allow_private
-            )
     if readers is None:
         with Workshop(2) as workshop:
             return propose(
