@@ -2,7 +2,7 @@
 
 ::
 
-    ConfigError                      outside DigestError, so that no retry swallows it
+    ConfigError ─ UsageError         outside DigestError, so that no retry swallows it
     DigestError
     ├ SourceError
     │ ├ SourceUnavailable, SourceUnparsable, SourceForbidden
@@ -39,6 +39,10 @@ class Explained(Exception):
 
 class ConfigError(Explained):
     """newsletter.toml, .env or the environment says something that cannot be used."""
+
+
+class UsageError(ConfigError):
+    """An argument has no form or value that could be meant."""
 
 
 class DigestError(Explained):

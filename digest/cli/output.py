@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
     from rich.table import Table
+    from rich.text import Text
 
     from digest.values import Progress
 
@@ -88,23 +89,50 @@ def table(*columns: str, title: str = "") -> Table:
 
     made = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        made.add_column(column.lstrip("#"), justify="right" if column.startswith("#") else "left")
+        justify: Literal["left", "right"] = "right" if column.startswith("#") else "left"
+        made.add_column(column.lstrip("#"), justify=justify, overflow="fold")
     return made
 
 
 def rows(console: Console, columns: Sequence[str], lines: Sequence[Sequence[object]], *, empty: str) -> None:
-    """Print a table, or ``empty`` when it has no line. Cells are text, never markup."""
+    """Print a table, or ``empty`` when it has no line; where the screen is too narrow for the words, each
+    line as a block of its own. Nothing is cut. Cells are text, never markup."""
+    from rich.measure import Measurement
     from rich.text import Text
 
     if not lines:
         console.print(empty, markup=False)
         return
+    cells = [
+        [cell if isinstance(cell, Text) else Text("" if cell is None else str(cell)) for cell in line]
+        for line in lines
+    ]
     made = table(*columns)
-    for line in lines:
-        made.add_row(
-            *(cell if isinstance(cell, Text) else Text("" if cell is None else str(cell)) for cell in line)
-        )
-    console.print(made)
+    for line in cells:
+        made.add_row(*line)
+    unhindered = console.options.update_width(_ANY_WIDTH)
+    if Measurement.get(console, unhindered, made).minimum <= console.width:
+        console.print(made)
+        return
+    for line in cells:
+        _print_block(console, [column.lstrip("#") for column in columns], line)
+
+
+_ANY_WIDTH = 10_000  # columns; at least what the longest words of all columns take together
+
+
+def _print_block(console: Console, names: Sequence[str], cells: Sequence[Text]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    block = Table.grid(padding=(0, 1))
+    block.add_column(overflow="fold")
+    block.add_column(overflow="fold")
+    for name, cell in zip(names, cells, strict=True):
+        if cell.plain:
+            block.add_row(Text(name, style="bold"), cell)
+    console.print(block)
+    console.print()
 
 
 def local(moment: datetime | None, zone: str) -> str:

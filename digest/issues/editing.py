@@ -44,7 +44,10 @@ def edit_issue(
             continue
         line = edited_text(name, text)
         if not line:
-            raise IssueError(f"the {name} of issue {row.id} cannot be empty")
+            raise IssueError(
+                f"the {name} of issue {row.id} cannot be empty",
+                remedy=f"give it words, or leave --{name} out to keep what it says",
+            )
         _change(
             session, row, "edited", now=now, actor=actor, field=name, before=getattr(row, name), after=line
         )
@@ -112,9 +115,12 @@ def insert_item(
             f"an item of kind {kind} cannot be inserted", remedy=f"kinds: {', '.join(INSERTABLE)}"
         )
     if not headline.strip() and not text.strip():
-        raise IssueError("an item needs a headline or a text")
+        raise IssueError("an item needs a headline or a text", remedy="give --headline or --text")
     if place.slot in {Slot.LEAD, Slot.DONT_MISS} and kind is ItemKind.SPONSOR:
-        raise IssueError(f"a sponsor's item cannot stand in {place.slot.value.replace('_', '-')}")
+        raise IssueError(
+            f"a sponsor's item cannot stand in {place.slot.value.replace('_', '-')}",
+            remedy="put it to sponsor, top, bottom or into a section",
+        )
     with_heading(row, heading)
     item = IssueItemRow(
         issue_id=row.id,

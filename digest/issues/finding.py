@@ -7,7 +7,7 @@ from datetime import date
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from digest.errors import UnknownIssue
+from digest.errors import UnknownIssue, UsageError
 from digest.models import IssueRow, IssueStatus
 
 LARGEST_ID = 2**63 - 1
@@ -17,16 +17,19 @@ def resolve_issue_id(session: Session, text: str) -> int:
     """The number of the issue that ``text`` names.
 
     ``EDITION@DATE`` is the scheduled issue of that day, or the latest extra one when there is no
-    scheduled one; cancelled issues are found by their number only. Raises ``UnknownIssue``.
+    scheduled one; cancelled issues are found by their number only. Raises ``UnknownIssue``;
+    ``UsageError`` for a text that could name none.
     """
     text = text.strip()
     edition, at, when = text.rpartition("@")
     query = select(IssueRow.id)
     if not at:
-        if not (text.isascii() and text.isdigit()) or not 0 < int(text) <= LARGEST_ID:
-            raise UnknownIssue(
+        if not (text.isascii() and text.isdigit()) or not int(text):
+            raise UsageError(
                 f"{text!r} names no issue", remedy="give its number, EDITION@DATE or EDITION@latest"
             )
+        if int(text) > LARGEST_ID:
+            raise UnknownIssue(f"there is no issue {text[:40]}", remedy="`digest issue list` shows them")
         query = query.where(IssueRow.id == int(text))
     else:
         query = query.where(IssueRow.edition == edition, IssueRow.status != IssueStatus.CANCELLED)
@@ -56,7 +59,7 @@ def _day(text: str, when: str) -> date:
     try:
         return date.fromisoformat(when)
     except ValueError:
-        raise UnknownIssue(
+        raise UsageError(
             f"{text!r} names no issue: {when!r} is no date",
             remedy="write EDITION@2026-11-23 or EDITION@latest",
         ) from None

@@ -31,7 +31,7 @@ def approve(session: Session, issue_id: int, *, now: datetime, actor: str = "") 
         row.approved_at, row.approved_by = now, actor
         record(session, row.id, "approved", now=now, actor=actor)
     elif row.status in {IssueStatus.SENT, IssueStatus.CANCELLED}:
-        raise IssueLocked(f"issue {row.id} is {row.status}: there is nothing to approve")
+        raise _locked(row, "there is nothing to approve")
     return row
 
 
@@ -43,7 +43,7 @@ def hold(session: Session, issue_id: int, *, now: datetime, actor: str = "") -> 
     if row.status in UNDERWAY:
         return pause(session, issue_id, now=now, reason=f"held by {actor}" if actor else "", actor=actor)
     if row.status not in UNSENT:
-        raise IssueLocked(f"issue {row.id} is {row.status}: there is nothing to hold")
+        raise _locked(row, "there is nothing to hold")
     if row.status is IssueStatus.APPROVED or held_by(session, row.id) is None:
         row.status = IssueStatus.BUILT
         row.approved_at, row.approved_by = None, ""
@@ -95,7 +95,7 @@ def publish(session: Session, issue_id: int, *, now: datetime) -> IssueRow:
     if row.status is IssueStatus.SENT:
         return row
     if row.status not in UNDERWAY:
-        raise IssueLocked(f"issue {row.id} is {row.status}, not sending")
+        raise _locked(row, "it is not being sent")
     row.status = IssueStatus.SENT
     row.sent_at = now
     publish_reserved(session, row.id, now=now)
@@ -111,7 +111,7 @@ def pause(session: Session, issue_id: int, *, now: datetime, reason: str = "", a
     if row.status is IssueStatus.PAUSED:
         return row
     if row.status is not IssueStatus.SENDING:
-        raise IssueLocked(f"issue {row.id} is {row.status}: only one that is being sent can be paused")
+        raise _locked(row, "only one that is being sent can be paused")
     row.status = IssueStatus.PAUSED
     row.paused_reason = reason
     record(session, row.id, "paused", now=now, actor=actor, reason=reason)
@@ -124,7 +124,7 @@ def resume(session: Session, issue_id: int, *, now: datetime, actor: str = "") -
     if row.status is IssueStatus.SENDING:
         return row
     if row.status is not IssueStatus.PAUSED:
-        raise IssueLocked(f"issue {row.id} is {row.status}, not paused")
+        raise _locked(row, "it is not paused")
     row.status = IssueStatus.SENDING
     row.paused_reason = ""
     record(session, row.id, "resumed", now=now, actor=actor)
@@ -167,6 +167,20 @@ def must_be_unsent(row: IssueRow) -> None:
     )
 
 
+def _locked(row: IssueRow, why: str) -> IssueLocked:
+    """The issue's status forbids what was asked; the remedy is what that status allows."""
+    match row.status:
+        case IssueStatus.CANCELLED:
+            remedy = f"build it again: `digest issue build {row.edition}`"
+        case IssueStatus.SENT:
+            remedy = f"`digest issue correct {row.id}` mails a correction"
+        case IssueStatus.SENDING | IssueStatus.PAUSED:
+            remedy = f"`digest issue show {row.id}` tells how far it is"
+        case _:
+            remedy = f"`digest send {row.id}` sends it"
+    return IssueLocked(f"issue {row.id} is {row.status}: {why}", remedy=remedy)
+
+
 def _next_number(session: Session, edition: str) -> int:
     # Locking the edition's rows keeps two first claims from the same number on PostgreSQL; the unique
     # constraint would refuse the second one in any case. SQLite has one writer.
@@ -175,7 +189,9 @@ def _next_number(session: Session, edition: str) -> int:
     )
     largest = session.scalar(select(func.max(IssueRow.number)).where(IssueRow.edition == edition))
     if largest is not None and largest >= 2**31 - 1:
-        raise IssueError(f"edition {edition} has used up its numbers")
+        raise IssueError(
+            f"edition {edition} has used up its numbers", remedy="begin an edition of another name"
+        )
     return (largest or 0) + 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from digest.errors import IssueError
+from digest.errors import UsageError
 from digest.models import IssueRow
 from digest.values import SectionHeading, Slot
 
@@ -21,12 +21,12 @@ class Place:
 
 def place_from(text: str, headings: Sequence[SectionHeading]) -> Place:
     """``SLOT/POS`` or ``SLOT`` as a place; a slot is ``top``, ``lead``, ``dont-miss``, ``sponsor``,
-    ``corrections``, ``bottom`` or the key of one of ``headings``. Raises ``IssueError``."""
+    ``corrections``, ``bottom`` or the key of one of ``headings``. Raises ``UsageError``."""
     name, slash, position = text.strip().rpartition("/")
     if not slash:
         name, position = position, "0"
     if not (position.isascii() and position.isdigit()) or (slash and int(position) < 1) or len(position) > 6:
-        raise IssueError(
+        raise UsageError(
             f"{text!r} is no place: {position!r} is no position", remedy="write SLOT/POS, POS from 1"
         )
     slots = {slot.value.replace("_", "-"): slot for slot in Slot if slot is not Slot.SECTION}
@@ -36,7 +36,7 @@ def place_from(text: str, headings: Sequence[SectionHeading]) -> Place:
     keys = [heading.key for heading in headings]
     if key in keys:
         return Place(Slot.SECTION, key, int(position))
-    raise IssueError(f"{key!r} is no slot and no section", remedy=f"known: {', '.join([*slots, *keys])}")
+    raise UsageError(f"{key!r} is no slot and no section", remedy=f"known: {', '.join([*slots, *keys])}")
 
 
 def known_headings(row: IssueRow, sections: Sequence[SectionHeading]) -> list[SectionHeading]:

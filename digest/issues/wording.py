@@ -19,7 +19,9 @@ def edited_text(name: str, text: str) -> str:
     lines = [" ".join(line.split()) for line in kept.split("\n")]
     kept = " ".join(line for line in lines if line) if name in ONE_LINE else "\n".join(lines).strip()
     if len(kept) > LONGEST[name]:
-        raise IssueError(f"the {name} has {len(kept)} characters; at most {LONGEST[name]} fit")
+        raise IssueError(
+            f"the {name} has {len(kept)} characters; at most {LONGEST[name]} fit", remedy="shorten it"
+        )
     return kept
 
 

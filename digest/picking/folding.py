@@ -23,7 +23,8 @@ _COMMON = frozenset(
     the and for with from that this are was were has have had not but his her its their who what why how when
     where after before over into out about more will can new says said than you your our they all amid
     der die das den dem des ein eine einer eines einem einen und oder mit von vom zum zur bei aus auf fur nach
-    uber unter vor ist sind war wird werden wurde hat haben nicht auch als wie was wer sich ihr ihre sein seine
+    uber unter vor ist sind war wird werden wurde hat haben nicht auch als wie was wer sich
+    ihr ihre sein seine
     les des une que qui dans pour sur par avec est sont pas plus aux ses son leur cette ces
     los las una por con para del sus mas como pero este esta desde hasta sobre entre
     dos das nos nas uma pelo pela mais seu sua gli nel nella dei delle della degli per che non piu sul sulla

@@ -27,7 +27,10 @@ class Expression:
 
         self._name = f"sections[{section}].{option} = {pattern!r}"
         if len(pattern) > LONGEST_EXPRESSION:
-            raise ConfigError(f"{self._name[:120]}…: longer than {LONGEST_EXPRESSION} characters")
+            raise ConfigError(
+                f"{self._name[:120]}…: longer than {LONGEST_EXPRESSION} characters",
+                remedy="write several shorter ones",
+            )
         try:
             # Accents are taken from the pattern and from the text; that changes no syntax.
             self._pattern: Any = regex.compile(without_accents(pattern), regex.IGNORECASE)

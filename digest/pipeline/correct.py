@@ -99,7 +99,12 @@ def correct_issue(
     with sessions.begin() as session:
         wrong = issue_row(session, issue_id, lock=True)
         if wrong.status not in {IssueStatus.SENT, *UNDERWAY}:
-            raise IssueLocked(f"issue {wrong.id} is {wrong.status}: no copy of it is out, so edit it")
+            raise IssueLocked(
+                f"issue {wrong.id} is {wrong.status}: no copy of it is out",
+                remedy=f"build it again: `digest issue build {wrong.edition}`"
+                if wrong.status is IssueStatus.CANCELLED
+                else f"`digest issue edit {wrong.id}` changes it",
+            )
         marks = corrections.marks(session, wrong.id)
         standing = session.scalar(
             select(IssueRow)

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session, sessionmaker
 
-from digest.errors import ArticleError, ConfigError
+from digest.errors import UsageError
 from digest.issues import decisions, editing, lifecycle
 from digest.issues.finding import issue_row
 from digest.issues.items import load_items
@@ -185,14 +185,14 @@ def pin_article(
     actor: str = "",
 ) -> None:
     """Print the article in the next issue: as the ``lead``, in ``dont-miss``, in the section ``slot``, or
-    in its own. Raises ``UnknownArticle``, ``ArticleError``."""
+    in its own. Raises ``UnknownArticle``, ``ArticleError``, ``UsageError`` for an unknown slot."""
     slot = slot.strip().replace("dont_miss", "dont-miss")
     keys = [section.key for section in settings.file.sections]
     known = ["lead", "dont-miss", *keys]
     if slot and slot not in known:
         guess = nearest(slot, known)
         hint = f"did you mean {guess!r}?" if guess else f"known: {', '.join(known)}"
-        raise ArticleError(f"{slot!r} is no slot and no section to pin to", remedy=hint)
+        raise UsageError(f"{slot!r} is no slot and no section to pin to", remedy=hint)
     with sessions.begin() as session:
         decisions.pin(session, article_id, now=now, slot=slot, until=until, again=again, actor=actor)
 
@@ -228,7 +228,7 @@ def edit_article(
     actor: str = "",
 ) -> None:
     """Print the article with other words or in another section, in every issue built from now on.
-    Raises ``UnknownArticle``, ``ArticleError``, ``ConfigError`` for an unknown section."""
+    Raises ``UnknownArticle``, ``ArticleError``, ``UsageError`` for an unknown section."""
     if section:
         keys = [one.key for one in settings.file.sections]
         by_name = {one.name.casefold(): one.key for one in settings.file.sections}
@@ -236,7 +236,7 @@ def edit_article(
         if section not in keys:
             guess = nearest(section, keys)
             hint = f"did you mean {guess!r}?" if guess else f"known: {', '.join(keys) or 'none'}"
-            raise ConfigError(f"there is no section {section!r}", remedy=hint)
+            raise UsageError(f"there is no section {section!r}", remedy=hint)
     with sessions.begin() as session:
         decisions.edit(
             session,
@@ -273,7 +273,7 @@ def _kind(word: str) -> ItemKind:
     try:
         return ItemKind(word)
     except ValueError:
-        raise ConfigError(
+        raise UsageError(
             f"{word!r} is no kind of item", remedy=f"kinds: {', '.join(editing.INSERTABLE)}"
         ) from None
 

@@ -66,7 +66,7 @@ def newsletter(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("issue edit 1 --subject Lanterns", 0, ISSUE),
         ("issue edit 1", 2, {"error"}),
         ("issue insert 1 --kind intro --to top --text Morning", 0, ISSUE),
-        ("issue check nonsense", 1, {"error"}),
+        ("issue check nonsense", 2, {"error"}),
         ("issue approve 1", 0, ISSUE),
         ("issue correct 1", 1, {"error"}),
         ("pause 1", 0, {"issue", "status"}),  # held: it has not begun

@@ -40,3 +40,23 @@ def test_a_long_list_is_written_as_it_comes_one_object_a_line(
     assert json.loads(shown) == things
     assert len(shown.splitlines()) == (number + 2 if number else 1)
     assert not set("\x1b\x7f\x9b\u202e\u202d\ud83d") & set(shown)
+
+
+WHY = "number 3 of section world"
+
+
+@pytest.mark.parametrize("width", [20, 30, 50, 80, 200])
+def test_no_table_cuts_what_it_says_however_narrow_the_screen(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    words = ["12", "section", "world", "Donaudampfschifffahrt erneut verschoben", "0.8731", "age 0.87", WHY]
+    rows(
+        console(), ["#Article", "Slot", "Section", "Headline", "#Score", "Factors", "Why"], [words], empty=""
+    )
+    shown = capsys.readouterr().out
+    assert all(len(line) <= width for line in shown.splitlines())
+    assert "…" not in shown
+    squeezed = "".join(shown.split())
+    for word in " ".join(words).split():
+        assert word in (squeezed if width < 50 else shown), (width, word)
