@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from digest.errors import ConfigError
 from digest.settings.model import Edition, File, Section
 from digest.settings.parts import nearest, split_mailbox
-from digest.settings.secrets import Environment, read_environment
+from digest.settings.secrets import Environment, read_environment, secret_named
 
 FILE_NAME = "newsletter.toml"
 
@@ -67,6 +67,15 @@ class Settings:
     def suppression_key(self) -> bytes:
         """The key that never rotates. Raises ``ConfigError`` when there is none."""
         return self._secret("suppression_key").encode()
+
+    @cached_property
+    def metrics_token(self) -> str:
+        """What a monitor shows for ``/metrics``: the variable that ``metrics_token_env`` names; or empty."""
+        name = self.file.web.metrics_token_env
+        own = self.environment.metrics_token
+        if name == "DIGEST_METRICS_TOKEN":
+            return own.get_secret_value() if own is not None else ""
+        return secret_named(self.folder, name)
 
     def edition(self, name: str) -> EditionSettings:
         """The edition of that name with what it inherits. Raises ``ConfigError``."""

@@ -300,7 +300,8 @@ class Web(Part):
     cors_origins: list[str] = []
     clicks: bool = False
     private_lists: list[str] = []
-    metrics_token_env: str = "DIGEST_METRICS_TOKEN"  # noqa: S105 - the name of a variable, not a secret
+    # The name of a variable, not a secret: which one holds the monitor's token.
+    metrics_token_env: str = Field(default="DIGEST_METRICS_TOKEN", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")
     serve: bool = False
 
 

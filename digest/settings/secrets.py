@@ -37,6 +37,16 @@ def read_environment(folder: Path) -> Environment:
         raise ConfigError(f"{file}: {error}", remedy="the file must be readable UTF-8 text") from error
 
 
+def secret_named(folder: Path, name: str) -> str:
+    """The variable of the environment, else of ``folder/.env``; empty when there is none."""
+    import os
+
+    from dotenv import dotenv_values
+
+    file = folder / ".env"
+    return os.environ.get(name) or (dotenv_values(file).get(name) if file.is_file() else None) or ""
+
+
 def new_key() -> str:
     """A new key of 256 random bits, in URL-safe base64."""
     return secrets.token_urlsafe(32)

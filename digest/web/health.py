@@ -41,7 +41,7 @@ class HealthPages:
         return PlainTextResponse("ready\n", headers=PRIVATE)
 
     def metrics(self, request: Request) -> Response:
-        """With ``Authorization: Bearer`` and DIGEST_METRICS_TOKEN; without a token from loopback alone."""
+        """With ``Authorization: Bearer`` and the monitor's token, or without one set from loopback alone."""
         if not self._may_see(request):
             raise HTTPException(404)
         with self._readers() as session:
@@ -49,10 +49,10 @@ class HealthPages:
         return PlainTextResponse(text, headers=PRIVATE, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     def _may_see(self, request: Request) -> bool:
-        secret = self._settings.environment.metrics_token
-        if secret is not None and secret.get_secret_value():
+        secret = self._settings.metrics_token
+        if secret:
             given = request.headers.get("authorization", "")
-            return hmac.compare_digest(given.encode(), f"Bearer {secret.get_secret_value()}".encode())
+            return hmac.compare_digest(given.encode(), f"Bearer {secret}".encode())
         # A proxy on this machine connects from loopback too, for anybody.
         if any(name in request.headers for name in _FORWARDED) or request.client is None:
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -81,9 +82,31 @@ def test_an_undated_token_is_refused_where_an_age_is_asked() -> None:
         SIGNER.verify("confirm", SIGNER.sign("confirm", 4), now=NOW, max_age=CONFIRM_MAX_AGE)
 
 
-@pytest.mark.parametrize("damage", ["{}=", " {}", "{}\r\n", "{}==", "{} ", "<{}>"])
+@pytest.mark.parametrize(
+    "damage", ["{}=", " {}", "{}\r\n", "{}==", "{} ", "{}%20", "{}%3D%0D%0A", "{}%253D%250D%250A"]
+)
 def test_what_mail_clients_add_to_a_link_is_taken_out(damage: str) -> None:
     assert SIGNER.verify("view", damage.format(SIGNER.sign("view", 3))) == (3,)
+
+
+@pytest.mark.parametrize("damage", ["<{}>", "{}.", "{})", "{},", "x{}", "{}x", "{}/", "{}%41", '{}"', "{}\0"])
+def test_nothing_else_is_taken_out(damage: str) -> None:
+    with pytest.raises(TokenForged):
+        SIGNER.verify("view", damage.format(SIGNER.sign("view", 3)))
+
+
+@given(st.data())
+def test_one_flipped_bit_is_a_forgery(data: st.DataObject) -> None:
+    raw = bytearray(urlsafe_b64decode(SIGNER.sign("unsubscribe", 77)))
+    raw[data.draw(st.integers(0, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    with pytest.raises(TokenForged):
+        SIGNER.verify("unsubscribe", urlsafe_b64encode(raw).decode())
+
+
+@given(st.integers(0, 35))
+def test_a_truncated_link_is_a_forgery(length: int) -> None:
+    with pytest.raises(TokenForged):
+        SIGNER.verify("unsubscribe", SIGNER.sign("unsubscribe", 77)[:length])
 
 
 def test_a_soft_line_break_inside_a_link_is_repaired() -> None:

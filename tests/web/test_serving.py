@@ -95,6 +95,22 @@ def test_with_a_token_only_the_token_opens_them(
     site.close()
 
 
+@pytest.mark.parametrize("place", ["environment", ".env"])
+def test_the_token_may_be_in_another_variable(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    site = Site(engine, tmp_path, web='metrics_token_env = "MONITOR"')
+    if place == "environment":
+        monkeypatch.setenv("MONITOR", "0ther")
+    else:
+        with (tmp_path / ".env").open("a") as file:
+            file.write("MONITOR=0ther\n")
+    local = TestClient(site.client.app, client=("127.0.0.1", 50000))
+    assert local.get("/metrics").status_code == 404
+    assert local.get("/metrics", headers={"Authorization": "Bearer 0ther"}).status_code == 200
+    site.close()
+
+
 def test_json_answers_are_never_cached(site: Site) -> None:
     answer = site.client.post(
         "/subscribe", content=json.dumps({"email": "x"}), headers={"content-type": "application/json"}
