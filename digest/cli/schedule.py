@@ -184,5 +184,7 @@ def _database_answers(state: State, stop: threading.Event) -> bool:
                 told = True
             state.clock.wait(TICK, until=stop)
         else:
+            if told:
+                logging.getLogger("digest.schedule").info("the database works again")
             return True
     return False

@@ -315,7 +315,8 @@ class Writer:
                         raise DatabaseUnusable(
                             f"the database cannot be used: {_explain(error)}", remedy=REPAIR
                         ) from error
-                    log.warning("the database cannot be used, trying again: %s", _explain(error))
+                    if pause == 0.05:  # said once, however often it is tried
+                        log.warning("the database cannot be used, trying again: %s", _explain(error))
                     self._clock.wait(pause)
                     pause = min(2 * pause, 2.0)
         except BaseException as error:  # noqa: BLE001 - it is raised again where it was asked for

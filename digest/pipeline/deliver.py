@@ -25,7 +25,7 @@ from digest.errors import IssueError, IssueNotApproved, ServerUnavailable
 from digest.issues import corrections, lifecycle
 from digest.issues.drafts import load_draft
 from digest.issues.finding import issue_row
-from digest.models import DeliveryRow, DeliveryStatus, IssueRow, IssueStatus
+from digest.models import DeliveryRow, DeliveryStatus, IssueRow, IssueStatus, NoticeRow
 from digest.pipeline.composing import issue_composer
 from digest.pipeline.correct import draft_without_withdrawn
 from digest.pipeline.delivered import Summary, copies_of, summary_of
@@ -262,6 +262,15 @@ def _work(
         progress.finish(TASK)
 
 
+_OPEN = (
+    DeliveryStatus.QUEUED,
+    DeliveryStatus.CLAIMED,
+    DeliveryStatus.SENDING,
+    DeliveryStatus.DEFERRED,
+    DeliveryStatus.UNCERTAIN,
+)
+
+
 def deliver_notices(
     engine: Engine,
     settings: Settings,
@@ -274,6 +283,9 @@ def deliver_notices(
 ) -> Run:
     """Send the notices that are due, by one connection, and return what became of them."""
     readers = session_factory(reading(engine))
+    with readers() as session:
+        if session.scalar(select(NoticeRow.id).where(NoticeRow.status.in_(_OPEN)).limit(1)) is None:
+            return Run()  # as nearly always: nothing is written, and no connection opened
     writer = Writer(engine, clock)
     policy = Policy(connections=1)
     try:
