@@ -73,10 +73,18 @@ class Found:
 
 
 def archive_entries(
-    session: Session, settings: Settings, *, before: tuple[date, int] | None = None, most: int = PAGE
+    session: Session,
+    settings: Settings,
+    *,
+    before: tuple[date, int] | None = None,
+    most: int = PAGE,
+    edition: str = "",
 ) -> list[Entry]:
-    """The newest issues of public lists, at most ``most``, before the date and, on that day, the id."""
+    """The newest issues of public lists (of one edition), at most ``most``, before the date and, on that day,
+    the id."""
     wanted = _public(settings).order_by(IssueRow.date.desc(), IssueRow.id.desc()).limit(most)
+    if edition:
+        wanted = wanted.where(IssueRow.edition == edition)
     if before is not None:
         day, id_ = before
         wanted = wanted.where((IssueRow.date < day) | ((IssueRow.date == day) & (IssueRow.id < id_)))

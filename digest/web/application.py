@@ -93,6 +93,7 @@ def public_pages(
         Route("/archive/search", archive.search, methods=["GET"]),
         Route("/archive/feed.xml", archive.feed, methods=["GET"]),
         Route("/sitemap.xml", archive.sitemap, methods=["GET"]),
+        Route("/archive/{edition}", archive.of_edition, methods=["GET"]),
         Route("/archive/{edition}/{day}", archive.issue, methods=["GET"]),
         Route("/healthz", health.alive, methods=["GET"]),
         Route("/readyz", health.ready, methods=["GET"]),
@@ -143,6 +144,8 @@ def public_pages(
             HTTPException: http_error,
         },
     )
+    # Its redirect to an address without the slash would be made of the Host header.
+    application.router.redirect_slashes = False
     protection = PROTECTION | ({"Strict-Transport-Security": HSTS} if https_only(settings) else {})
     application.add_middleware(_Limits, headers=protection)
     application.add_middleware(

@@ -50,6 +50,15 @@ class ArchivePages:
         address = f"/archive?before={before}" if found else "/archive"
         return self._answer(request, address, lambda session: self._index(session, than))
 
+    def of_edition(self, request: Request) -> Response:
+        """The newest issues of one edition: where ``List-Archive`` of its mails leads (RFC 2369)."""
+        edition = request.path_params["edition"]
+        if edition not in self._settings.file.editions:
+            raise HTTPException(404)
+        return self._answer(
+            request, f"/archive/{edition}", lambda session: self._index(session, None, edition)
+        )
+
     def issue(self, request: Request) -> Response:
         """One issue, with ETag and Last-Modified."""
         found = _DAY.fullmatch(request.path_params["day"])
@@ -112,9 +121,9 @@ class ArchivePages:
 
         return self._answer(request, "/sitemap.xml", make)
 
-    def _index(self, session: Session, than: tuple[date, int] | None) -> Leaf:
+    def _index(self, session: Session, than: tuple[date, int] | None, edition: str = "") -> Leaf:
         words, base = self._words, self._settings.public_url
-        entries = archive_entries(session, self._settings, before=than)
+        entries = archive_entries(session, self._settings, before=than, edition=edition)
         links = [
             Link(entry.subject, base + entry.path, words.date(entry.date, "medium")) for entry in entries
         ]

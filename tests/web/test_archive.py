@@ -86,6 +86,14 @@ def test_each_issue_links_to_the_one_before_and_after_of_the_same_day_too(shelf:
     assert 'rel="prev"' not in shelf.client.get("/archive/daily/2026-11-20").text
 
 
+def test_the_address_in_the_list_archive_header_lists_the_edition(shelf: Site) -> None:
+    add_issue(shelf, DAY, "Of the week", list_name="weekly")
+    page = shelf.client.get("/archive/weekly").text
+    assert "Of the week" in page
+    assert "Issue 1.0" not in page
+    assert shelf.client.get("/archive/monthly").status_code == 404
+
+
 def test_linked_data_names_the_stories_and_no_headline_ends_it(shelf: Site) -> None:
     page = shelf.client.get("/archive/daily/2026-11-20").text
     found = re.search(r'<script type="application/ld\+json">(.*?)</script>', page)
