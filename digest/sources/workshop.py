@@ -18,8 +18,13 @@ from digest.sources.parsing import Task, parse
 from digest.sources.worker import HEADER
 
 WALL_SECONDS = 45.0
+CPU_SECONDS = 20  # for one body
+MEMORY = 1024 * 1024 * 1024  # bytes of address space; lxml and feedparser need about 300 MB of it
 _ROOT = Path(__file__).resolve().parents[2]
-_START = "import sys; sys.path.insert(0, sys.argv[1]); from digest.sources.worker import main; main()"
+_START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from digest.sources.worker import main; "
+    "main(*map(int, sys.argv[2:]))"
+)
 _ALLOWED = {
     "digest.sources.found": {"Found", "Link"},
     "digest.values.stories": {"Article", "ArticleKind", "Access", "Picture", "Related"},
@@ -43,11 +48,22 @@ class HereReaders:
 
 
 class Workshop:
-    """``size`` worker processes at most; ``read`` waits for a free one. Thread-safe."""
+    """``size`` worker processes at most; ``read`` waits for a free one. Thread-safe.
 
-    def __init__(self, size: int = 0, *, wall_seconds: float = WALL_SECONDS) -> None:
+    One body may take ``wall_seconds`` and ``cpu_seconds``, and its worker ``memory`` bytes.
+    """
+
+    def __init__(
+        self,
+        size: int = 0,
+        *,
+        wall_seconds: float = WALL_SECONDS,
+        cpu_seconds: int = CPU_SECONDS,
+        memory: int = MEMORY,
+    ) -> None:
         self._free: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         self._wall = wall_seconds
+        self._limits = (str(memory), str(cpu_seconds))
         self._all: set[_Worker] = set()
         for _ in range(size or max(2, min(8, os.cpu_count() or 2))):
             self._free.put(None)
@@ -68,7 +84,7 @@ class Workshop:
         worker = self._free.get()
         try:
             if worker is None:
-                worker = _Worker()
+                worker = _Worker(self._limits)
                 self._all.add(worker)
             answer = worker.ask(pickle.dumps(task, protocol=5), self._wall)
         except BaseException:
@@ -90,10 +106,10 @@ class Workshop:
 
 
 class _Worker:
-    def __init__(self) -> None:
+    def __init__(self, limits: tuple[str, str]) -> None:
         # No environment: what reads foreign input holds no key. -I: no current folder, no PYTHONPATH.
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own code
-            [sys.executable, "-I", "-c", _START, str(_ROOT)],
+            [sys.executable, "-I", "-c", _START, str(_ROOT), *limits],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
