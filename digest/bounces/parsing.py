@@ -21,7 +21,7 @@ from digest.bounces.reading import READ_LIMIT, Headers, Mail, read_mail, split_h
 from digest.bounces.report import Failure, Form, Report
 from digest.mail.judgement import Judgement, Kind, judge_reply, stage_of
 from digest.mail.reply_tables import Reason
-from digest.mail.return_path import tokens_in
+from digest.mail.return_path import UNSUBSCRIBE, tokens_in
 
 ID_LIMIT: Final = 50
 
@@ -281,10 +281,9 @@ def _returned_to(mail: Mail) -> tuple[str, ...]:
 
 
 def _addressed_to_unsubscribe(mail: Mail, tokens: tuple[str, ...]) -> bool:
-    if not tokens:
-        return False
-    to = " ".join(mail.headers.all(*_RECIPIENT_HEADERS)).lower()
-    return any(token in to for token in tokens)
+    # With its mark: a returned copy's List-Unsubscribe has the same token as the return path has.
+    to = " ".join(mail.headers.all(*_RECIPIENT_HEADERS)).lower() if tokens else ""
+    return any(f"+{UNSUBSCRIBE}{token}" in to for token in tokens)
 
 
 def _message_ids(mail: Mail, raw: bytes) -> tuple[str, ...]:

@@ -109,6 +109,17 @@ def test_the_token_in_the_local_part_is_enough_whatever_is_written() -> None:
         assert (report.form, report.unsubscribe_tokens) == (Form.UNSUBSCRIBE, (token,))
 
 
+def test_a_returned_copy_that_offers_the_mailto_is_a_bounce_and_no_opt_out() -> None:
+    token = "a" * 47
+    raw = (SAMPLES / "rfc3464.eml").read_bytes()
+    offer = f"List-Unsubscribe: <https://daily.example/u/x>, <mailto:bounce+u-{token}@daily.example>\n"
+    raw = b"Delivered-To: bounce+%b@daily.example\n" % token.encode() + raw.replace(
+        b"Message-ID: <issue-12@", offer.encode() + b"Message-ID: <issue-12@"
+    )
+    assert offer.encode() in raw
+    assert parse_report(raw).kind is Kind.HARD
+
+
 def test_a_bounce_of_a_bounce_speaks_only_of_the_outer_recipient() -> None:
     report = sample("bounce-of-a-bounce")
     assert [failure.addresses for failure in report.failures] == [("postmaster@daily.example",)]
