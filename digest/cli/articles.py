@@ -9,10 +9,13 @@ import typer
 from digest.cli.context import Json, Limit, State, state_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
 
     from digest.issues.articles import ArticleView
     from digest.picking.matching import Matcher
+    from digest.pipeline.decide import Consequence
 
 app = typer.Typer(no_args_is_help=True, help="The stock of articles.")
 
@@ -102,10 +105,10 @@ def pin(
     json: Json = False,
 ) -> None:
     """Print an article in the next issue, whatever its score. Example: digest articles pin 17 --slot lead"""
-    from digest.pipeline.edit import pin_article
+    from digest.pipeline.decide import pin_article
 
     desk = state_of(ctx)
-    pin_article(
+    found = pin_article(
         desk.app.sessions,
         desk.settings,
         article,
@@ -115,13 +118,13 @@ def pin(
         again=again,
         actor=_actor(actor),
     )
-    _after(desk, article, json)
+    _after(desk, article, json, found)
 
 
 @app.command()
 def unpin(ctx: typer.Context, article: ArticleId, json: Json = False) -> None:
     """End an article's pin."""
-    from digest.pipeline.edit import unpin_article
+    from digest.pipeline.decide import unpin_article
 
     desk = state_of(ctx)
     unpin_article(desk.app.sessions, article, now=desk.clock.now())
@@ -131,17 +134,17 @@ def unpin(ctx: typer.Context, article: ArticleId, json: Json = False) -> None:
 @app.command()
 def hide(ctx: typer.Context, article: ArticleId, actor: Actor = "", json: Json = False) -> None:
     """Leave an article out of coming issues."""
-    from digest.pipeline.edit import hide_article
+    from digest.pipeline.decide import hide_article
 
     desk = state_of(ctx)
-    hide_article(desk.app.sessions, article, now=desk.clock.now(), actor=_actor(actor))
-    _after(desk, article, json)
+    found = hide_article(desk.app.sessions, article, now=desk.clock.now(), actor=_actor(actor))
+    _after(desk, article, json, found)
 
 
 @app.command()
 def unhide(ctx: typer.Context, article: ArticleId, json: Json = False) -> None:
     """Let a hidden article be picked again."""
-    from digest.pipeline.edit import unhide_article
+    from digest.pipeline.decide import unhide_article
 
     desk = state_of(ctx)
     unhide_article(desk.app.sessions, article, now=desk.clock.now())
@@ -161,14 +164,15 @@ def edit(
 ) -> None:
     """Print an article with other words or in another section; an empty text takes a change back.
 
-    It counts for issues that are built from now on; `digest issue edit` changes a built one.
+    It counts for issues that are built from now on. An issue that is built and not sent gets the new words
+    at once, but for those that a hand has written there; the note tells.
     """
-    from digest.pipeline.edit import edit_article
+    from digest.pipeline.decide import edit_article
 
     if headline is None and teaser is None and section is None and label is None:
         raise typer.BadParameter("give --headline, --teaser, --section or --label")
     desk = state_of(ctx)
-    edit_article(
+    found = edit_article(
         desk.app.sessions,
         desk.settings,
         article,
@@ -179,7 +183,7 @@ def edit(
         label=label,
         actor=_actor(actor),
     )
-    _after(desk, article, json)
+    _after(desk, article, json, found)
 
 
 @app.command()
@@ -204,9 +208,12 @@ def withdraw(
     desk.emit(json, payload, lambda out: print_withdrawn(out, view, found))
 
 
-def _after(desk: State, article: int, json: bool) -> None:
+def _after(desk: State, article: int, json: bool, found: Sequence[Consequence] = ()) -> None:
+    """Show the article as it is now, and what became of issues that are open."""
+    for one in found:
+        desk.err.print(f"note: {one.line}", markup=False, soft_wrap=True)
     with desk.app.readers() as session:
-        _emit(desk, json, _view(desk, session, article))
+        _emit(desk, json, _view(desk, session, article), found)
 
 
 def _view(desk: State, session: Session, article: int) -> ArticleView:
@@ -216,11 +223,12 @@ def _view(desk: State, session: Session, article: int) -> ArticleView:
     return show_article(session, _matcher(desk), article, now=desk.clock.now(), teaser_length=length)
 
 
-def _emit(desk: State, json: bool, view: ArticleView) -> None:
+def _emit(desk: State, json: bool, view: ArticleView, found: Sequence[Consequence] = ()) -> None:
     from digest.cli.output_desk import print_article
 
     zone = desk.settings.file.newsletter.timezone
-    desk.emit(json, view.as_json(whole=True), lambda out: print_article(out, view, zone))
+    payload = view.as_json(whole=True) | {"open_issues": [one.as_json() for one in found]}
+    desk.emit(json, payload, lambda out: print_article(out, view, zone))
 
 
 def _matcher(desk: State) -> Matcher:

@@ -6,6 +6,7 @@ issue's version grow; and takes an approval back, because what was approved is n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from digest.issues.finding import issue_row
 from digest.issues.lifecycle import must_be_unsent
 from digest.issues.places import Place, name_of, with_heading
 from digest.issues.wording import edited_address, edited_text
-from digest.models import IssueItemRow, IssueRow, IssueStatus, LedgerEntryRow, LedgerState
+from digest.models import IssueEventRow, IssueItemRow, IssueRow, IssueStatus, LedgerEntryRow, LedgerState
 from digest.values import ArticleKind, ItemKind, Origin, SectionHeading, Slot
 
 INSERTABLE = (ItemKind.INTRO, ItemKind.NOTE, ItemKind.SPONSOR, ItemKind.EVENT, ItemKind.CORRECTION)
@@ -216,6 +217,38 @@ def drop(
     _change(
         session, row, "dropped", now=now, actor=actor, item=item.id, headline=item.headline, reason=reason
     )
+
+
+def edited_fields(session: Session, issue_id: int, item_id: int) -> set[str]:
+    """Which words of an item a hand has written in this issue."""
+    details = session.scalars(
+        select(IssueEventRow.detail).where(
+            IssueEventRow.issue_id == issue_id, IssueEventRow.action == "edited"
+        )
+    )
+    return {str(detail["field"]) for detail in details if detail.get("item") == item_id}
+
+
+def reword(
+    session: Session,
+    row: IssueRow,
+    item: IssueItemRow,
+    words: Mapping[str, str],
+    *,
+    now: datetime,
+    actor: str,
+) -> tuple[str, ...]:
+    """Give an item of an unsent issue the words that its article was given; tells which changed. It is not
+    locked by that: a rebuild prints the article with the same words."""
+    changed = tuple(name for name, text in words.items() if getattr(item, name) != text)
+    for name in changed:
+        before = getattr(item, name)
+        setattr(item, name, words[name])
+        _change(
+            session, row, "reworded",
+            now=now, actor=actor, item=item.id, field=name, before=before, after=words[name],
+        )  # fmt: skip
+    return changed
 
 
 def put_story(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from digest.picking.teasers import reading_minutes, teaser_from
@@ -62,20 +63,59 @@ def print_items(
     ]
 
 
+def reprint(
+    item: Item,
+    text: Text,
+    lengths: Teasers,
+    source: Source | None,
+    *,
+    headline: str,
+    teaser: str,
+    label: str,
+) -> Item:
+    """A printed item with the words that its article has now; empty ones are those of the rules."""
+    limit = _room(item.slot, lengths, first=item.position == 1)
+    headline = headline or _title(text)
+    return replace(
+        item,
+        headline=headline,
+        teaser=teaser or _teaser(headline, text, limit),
+        label=_label(label, text, source),
+    )
+
+
 def _limit(pick: Pick, first: Mapping[str, int], lengths: Teasers) -> int:
-    if pick.slot is Slot.LEAD:
+    return _room(pick.slot, lengths, first=first.get(pick.section) == pick.position)
+
+
+def _room(slot: Slot, lengths: Teasers, *, first: bool) -> int:
+    if slot is Slot.LEAD:
         return lengths.lead
-    if pick.slot is Slot.DONT_MISS:
+    if slot is Slot.DONT_MISS:
         return lengths.dont_miss
-    return lengths.first if first.get(pick.section) == pick.position else lengths.story
+    return lengths.first if first else lengths.story
+
+
+def _title(text: Text) -> str:
+    return " ".join(text.title.split())
+
+
+def _teaser(headline: str, text: Text, limit: int) -> str:
+    return teaser_from(
+        headline=headline, summary=text.summary, body=text.body, language=text.language, limit=limit
+    )
+
+
+def _label(label: str, text: Text, source: Source | None) -> str:
+    label = label or (source.label if source else "")
+    if text.kind is ArticleKind.SPONSORED and not label:
+        return "Sponsored"  # always labelled; rendering says it in the issue's language
+    return label
 
 
 def _item(pick: Pick, text: Text, limit: int, source: Source | None) -> Item:
     candidate = pick.candidate
-    headline = candidate.headline or " ".join(text.title.split())
-    label = candidate.label or (source.label if source else "")
-    if text.kind is ArticleKind.SPONSORED and not label:
-        label = "Sponsored"  # always labelled; rendering says it in the issue's language
+    headline = candidate.headline or _title(text)
     return Item(
         kind=ItemKind.STORY,
         article_id=candidate.id,
@@ -84,17 +124,10 @@ def _item(pick: Pick, text: Text, limit: int, source: Source | None) -> Item:
         section=pick.section,
         position=pick.position,
         headline=headline,
-        teaser=candidate.teaser
-        or teaser_from(
-            headline=headline,
-            summary=text.summary,
-            body=text.body,
-            language=text.language,
-            limit=limit,
-        ),
+        teaser=candidate.teaser or _teaser(headline, text, limit),
         url=text.url,
         picture=None if source and source.images == "none" else text.picture,
-        label=label,
+        label=_label(candidate.label, text, source),
         article_kind=text.kind,
         access=text.access,
         byline=", ".join(text.authors),

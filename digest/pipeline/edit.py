@@ -1,4 +1,4 @@
-"""The editor's desk as use cases: what the command line and the preview's desk call.
+"""The editor's hand in an issue, as use cases: what the command line and the preview's desk call.
 
 Every function is one transaction, checks ``version`` when it is given (two editors do not overwrite each
 other silently), and returns the issue as it is then.
@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session, sessionmaker
 
 from digest.errors import UsageError
-from digest.issues import decisions, editing, lifecycle
+from digest.issues import editing, lifecycle
 from digest.issues.finding import issue_row
 from digest.issues.items import load_items
 from digest.issues.places import Place, known_headings, place_from
@@ -22,7 +22,6 @@ from digest.picking.rules import MORE
 from digest.pipeline import control
 from digest.pipeline.build import describe
 from digest.settings import Settings
-from digest.settings.parts import nearest
 from digest.values import ItemKind, SectionHeading, Slot
 
 
@@ -171,83 +170,6 @@ def cancel_issue(
     control.cancel_issue(sessions, issue_id, now=now, actor=actor)
     with sessions() as session:
         return issue_view(session, issue_id)
-
-
-def pin_article(
-    sessions: sessionmaker[Session],
-    settings: Settings,
-    article_id: int,
-    *,
-    now: datetime,
-    slot: str = "",
-    until: datetime | None = None,
-    again: bool = False,
-    actor: str = "",
-) -> None:
-    """Print the article in the next issue: as the ``lead``, in ``dont-miss``, in the section ``slot``, or
-    in its own. Raises ``UnknownArticle``, ``ArticleError``, ``UsageError`` for an unknown slot."""
-    slot = slot.strip().replace("dont_miss", "dont-miss")
-    keys = [section.key for section in settings.file.sections]
-    known = ["lead", "dont-miss", *keys]
-    if slot and slot not in known:
-        guess = nearest(slot, known)
-        hint = f"did you mean {guess!r}?" if guess else f"known: {', '.join(known)}"
-        raise UsageError(f"{slot!r} is no slot and no section to pin to", remedy=hint)
-    with sessions.begin() as session:
-        decisions.pin(session, article_id, now=now, slot=slot, until=until, again=again, actor=actor)
-
-
-def unpin_article(sessions: sessionmaker[Session], article_id: int, *, now: datetime) -> bool:
-    """End the pin; tells whether there was one. Raises ``UnknownArticle``."""
-    with sessions.begin() as session:
-        return decisions.unpin(session, article_id, now=now)
-
-
-def hide_article(sessions: sessionmaker[Session], article_id: int, *, now: datetime, actor: str = "") -> None:
-    """Leave the article out of coming issues. Raises ``UnknownArticle``."""
-    with sessions.begin() as session:
-        decisions.hide(session, article_id, now=now, actor=actor)
-
-
-def unhide_article(sessions: sessionmaker[Session], article_id: int, *, now: datetime) -> bool:
-    """Let the article be picked again; tells whether it was hidden. Raises ``UnknownArticle``."""
-    with sessions.begin() as session:
-        return decisions.unhide(session, article_id, now=now)
-
-
-def edit_article(
-    sessions: sessionmaker[Session],
-    settings: Settings,
-    article_id: int,
-    *,
-    now: datetime,
-    headline: str | None = None,
-    teaser: str | None = None,
-    section: str | None = None,
-    label: str | None = None,
-    actor: str = "",
-) -> None:
-    """Print the article with other words or in another section, in every issue built from now on.
-    Raises ``UnknownArticle``, ``ArticleError``, ``UsageError`` for an unknown section."""
-    if section:
-        keys = [one.key for one in settings.file.sections]
-        by_name = {one.name.casefold(): one.key for one in settings.file.sections}
-        section = by_name.get(section.casefold(), section)
-        if section not in keys:
-            guess = nearest(section, keys)
-            hint = f"did you mean {guess!r}?" if guess else f"known: {', '.join(keys) or 'none'}"
-            raise UsageError(f"there is no section {section!r}", remedy=hint)
-    with sessions.begin() as session:
-        decisions.edit(
-            session,
-            article_id,
-            now=now,
-            headline=headline,
-            teaser=teaser,
-            section=section,
-            label=label,
-            actor=actor,
-        )
 
 
 def _changed(

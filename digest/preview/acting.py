@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from digest.errors import IssueError
 from digest.issues.view import IssueView, issue_view
-from digest.pipeline import control, edit
+from digest.pipeline import control, decide, edit
 from digest.values import Item, Slot
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _pin(desk: _Desk) -> str:
     if item.article_id is None:
         raise IssueError("only a story can be pinned", remedy="what you put in by hand stays anyway")
     slot = "lead" if item.slot is Slot.LEAD else slot_name(item)
-    edit.pin_article(
+    decide.pin_article(
         desk.app.sessions, desk.app.settings, item.article_id, now=desk.now, slot=slot, actor=desk.actor
     )
     return f"Pinned to {slot}: a rebuild keeps it there."
