@@ -18,7 +18,7 @@ _PARAGRAPHS = re.compile(r"(?:\r\n?|\n)[ \t]*(?:\r\n?|\n)\s*")
 
 def one_line(text: str) -> str:
     """The text on one line, without what is no text."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():  # neither what becomes a space nor what goes is printable
         return text.strip(" ") if "  " not in text else _SPACES.sub(" ", text).strip(" ")
     return _SPACES.sub(" ", _GONE.sub("", text)).strip(" ")
 

@@ -60,22 +60,22 @@ def wrap(text: str, width: int = WIDTH, indent: str = "", first: str | None = No
 
 def _wrap_plain(text: str, width: int, indent: str, first: str) -> str:
     """Text in which every character is one column: words and spaces, and nothing else to know."""
+    rest = " ".join(text.split())
+    if not rest:
+        return first.rstrip() if first != indent else ""
     lines: list[str] = []
-    line, empty = first, True
-    room = max(1, width - len(indent))
-    for word in text.split():
-        parts = [word]
-        if len(word) > room and "://" not in word:
-            parts = [word[at : at + room] for at in range(0, len(word), room)]
-        for part in parts:
-            if not empty and len(line) + 1 + len(part) > width:
-                lines.append(line)
-                line, empty = indent, True
-            line = line + part if empty else f"{line} {part}"
-            empty = False
-    if not empty or first != indent:
-        lines.append(line)
-    return "\n".join(each.rstrip() for each in lines)
+    start = first
+    while rest:
+        room = max(1, width - len(start))
+        cut = len(rest) if len(rest) <= room else rest.rfind(" ", 0, room + 1)
+        if cut < 0:  # the first word is longer than the line
+            end = rest.find(" ")
+            word = rest if end < 0 else rest[:end]
+            cut = len(word) if "://" in word else room
+        lines.append((start + rest[:cut]).rstrip())
+        rest = rest[cut:].lstrip(" ")
+        start = indent
+    return "\n".join(lines)
 
 
 def underline(text: str, mark: str = "=") -> str:

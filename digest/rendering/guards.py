@@ -15,7 +15,8 @@ from digest.rendering.simple_styles import SimpleSheet, simple_sheet
 MAX_DEPTH = 200  # lxml cuts silently near 256; 16,000 levels end the process
 
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_TAG = re.compile(r"""<(/?)([a-zA-Z][\w:-]*)((?:[^<>"']|"[^"]*"|'[^']*')*?)(/?)>""")
+# Unrolled (no quotes, then a quoted value, and so on): a choice for each character takes twice as long.
+_TAG = re.compile(r"""<(/?)([a-zA-Z][\w:-]*)([^<>"'/]*(?:(?:"[^"]*"|'[^']*'|/(?!>))[^<>"'/]*)*)(/?)>""")
 _STRAY = re.compile(r"<!--.*?-->|<", re.DOTALL)
 _ATTRIBUTES = re.compile(r"""(?:\s+[A-Za-z_:][\w:.\-]*(?:\s*=\s*(?:"[^"]*"|'[^']*'))?)*\s*""")
 _UNSAFE = re.compile(r"[^\x20-\x7e]|\\")
@@ -27,10 +28,12 @@ _STYLE = re.compile(r"(<(mj-style|style)\b[^>]*>)(.*?)(</\2\s*>)", re.DOTALL | r
 _ESCAPED_LESS_THAN = "\\3c "  # "<" ends mrml's reading inside a style; CSS can say it so
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 _ELEMENTS = frozenset(
-    "mj-accordion mj-accordion-element mj-accordion-text mj-accordion-title mj-all mj-attributes mj-body "
-    "mj-breakpoint mj-button mj-carousel mj-carousel-image mj-class mj-column mj-divider mj-group mj-head "
-    "mj-hero mj-image mj-navbar mj-navbar-link mj-preview mj-raw mj-section mj-social mj-social-element "
-    "mj-spacer mj-style mj-table mj-text mj-title mj-wrapper".split()
+    (
+        "mjml mj-accordion mj-accordion-element mj-accordion-text mj-accordion-title mj-all "
+        "mj-attributes mj-body mj-breakpoint mj-button mj-carousel mj-carousel-image mj-class mj-column "
+        "mj-divider mj-group mj-head mj-hero mj-image mj-navbar mj-navbar-link mj-preview mj-raw "
+        "mj-section mj-social mj-social-element mj-spacer mj-style mj-table mj-text mj-title mj-wrapper "
+    ).split()
 )
 _REFUSED = {
     "mj-include": "use {% include %}",
@@ -58,6 +61,16 @@ class GuardedMjml:
     mjml: str
     inline_css: str
     notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Tag:
+    """A tag as mjml-python must get it. ``step`` is 1 when it opens an element, -1 when it closes one."""
+
+    text: str
+    name: str
+    is_mj: bool
+    step: int
 
 
 class MjmlFault(Exception):  # noqa: N818 - the template's, told as a RenderError
@@ -115,47 +128,51 @@ def _guarded(mjml: str, inline: list[str]) -> GuardedMjml:
     sheet = simple_sheet(author_css, mjml) if inline else None
     notes: dict[str, Note] = {}
     pieces: list[str] = []
-    known: dict[str, str] = {}  # most tags of an issue are the same few
-    at = 0
-    opened: list[re.Match[str]] = []
+    known: dict[str, _Tag] = {}  # most tags of an issue are the same few
+    at, was_mj, first = 0, False, True
+    opened: list[tuple[str, re.Match[str]]] = []
     # Comments hold conditional markup for Outlook: it is nobody's tag here.
-    comments = [(found.start(), found.end()) for found in _COMMENT.finditer(mjml)]
+    comments = [found.span() for found in _COMMENT.finditer(mjml)]
     skipping = iter([*comments, (len(mjml), len(mjml))])
-    skip = next(skipping)
-    previous: tuple[int, bool] | None = None  # where the last tag ended, and whether it was MJML's own
+    from_, to = next(skipping)
     for tag in _TAG.finditer(mjml):
-        while tag.start() >= skip[1] and skip[0] < len(mjml):
-            skip = next(skipping)
-        if skip[0] <= tag.start() < skip[1]:
+        start, end = tag.span()
+        while start >= to and from_ < len(mjml):
+            from_, to = next(skipping)
+        if from_ <= start < to:
             continue
-        between = mjml[at : tag.start()]
-        if "<" in between:
-            _refuse_stray(between, at)
-        is_mj = tag[2].lower() in {"mjml"} or tag[2].lower().startswith("mj-")
-        if previous is not None and between and not between.strip(" \t\r\n"):
-            if is_mj or previous[1]:
-                between = "\n"  # blanks that begin otherwise are an error to mrml between its own elements
-            elif between[0] in "\n\r":
-                # A text node of white space that begins with a newline is dropped: words would join (2).
-                between = " " + between
-        pieces.append(between)
-        guarded = known.get(tag[0])
+        between = mjml[at:start]
+        text = tag[0]
+        guarded = known.get(text)
         if guarded is None:
-            guarded = known[tag[0]] = _guard_tag(tag, notes, None if is_mj else sheet)
-        pieces.append(guarded)
-        at = tag.end()
-        previous = (at, is_mj)
-        if tag[1]:
-            if not opened or opened[-1][2].lower() != tag[2].lower():
-                meant = any(one[2].lower() == tag[2].lower() for one in opened)
-                raise _unbalanced(opened[-1] if meant else tag, mjml)
+            guarded = known[text] = _guard_tag(tag, notes, sheet)
+        if between:
+            if "<" in between:
+                _refuse_stray(between, at)
+            if not first and not between.strip(" \t\r\n"):
+                if guarded.is_mj or was_mj:
+                    between = (
+                        "\n"  # blanks that begin otherwise are an error to mrml between its own elements
+                    )
+                elif between[0] in "\n\r":
+                    # A text node of white space that begins with a newline is dropped: words would join (2).
+                    between = " " + between
+            pieces.append(between)
+        pieces.append(guarded.text)
+        at, was_mj, first = end, guarded.is_mj, False
+        if guarded.step < 0:
+            if not opened or opened[-1][0] != guarded.name:
+                meant = any(name == guarded.name for name, _tag in opened)
+                raise _unbalanced(opened[-1][1] if meant else tag, mjml)
             opened.pop()
-        elif not tag[4] and tag[2].lower() not in _VOID:
-            opened.append(tag)
+        elif guarded.step > 0:
+            opened.append((guarded.name, tag))
             if len(opened) > MAX_DEPTH:
-                raise MjmlFault(f"more than {MAX_DEPTH} elements stand in each other", tag.start())
+                raise MjmlFault(f"more than {MAX_DEPTH} elements stand in each other", start)
     if opened:
-        raise _unbalanced(opened[-1], mjml)
+        raise _unbalanced(opened[-1][1], mjml)
+    for begin, end in comments:
+        _refuse_unbalanced_comment(mjml[begin:end], begin)
     _refuse_stray(mjml[at:], at)
     pieces.append(mjml[at:])
     return GuardedMjml("".join(pieces), "" if sheet else author_css, tuple(notes.values()))
@@ -169,6 +186,23 @@ def _refuse_stray(between: str, at: int) -> None:
             raise MjmlFault(f"a < begins no element, near {around!r}; write &lt;", at + found.start())
 
 
+def _refuse_unbalanced_comment(comment: str, at: int) -> None:
+    # mrml reads what only Outlook sees, and would say "unexpected end of stream", without a place.
+    if not comment.startswith("<!--[if") or comment.endswith("<!-->") or "]><!-->" in comment:
+        return
+    open_names: list[str] = []
+    for tag in _TAG.finditer(comment, 4):
+        name = tag[2].lower()
+        if tag[1] and open_names[-1:] == [name]:
+            open_names.pop()
+        elif tag[1]:
+            raise MjmlFault(f"</{name}> in a conditional comment closes nothing there", at)
+        elif not tag[4] and name not in _VOID:
+            open_names.append(name)
+    if open_names:
+        raise MjmlFault(f"<{open_names[-1]}> in a conditional comment is not closed there", at)
+
+
 def _unbalanced(tag: re.Match[str], mjml: str) -> MjmlFault:
     # mrml would say "unexpected end of stream", or a byte offset.
     around = " ".join(mjml[tag.start() : tag.end() + 60].split())
@@ -176,12 +210,13 @@ def _unbalanced(tag: re.Match[str], mjml: str) -> MjmlFault:
     return MjmlFault(f"<{tag[1]}{tag[2]}> {what}, near {around[:90]!r}", tag.start())
 
 
-def _guard_tag(tag: re.Match[str], notes: dict[str, Note], sheet: SimpleSheet | None) -> str:
+def _guard_tag(tag: re.Match[str], notes: dict[str, Note], sheet: SimpleSheet | None) -> _Tag:
     name = tag[2].lower()
+    is_mj = name == "mjml" or name.startswith("mj-")
     if name in _REFUSED:
         raise MjmlFault(f"<{name}> cannot be used: {_REFUSED[name]}", tag.start())
-    if name.startswith("mj-") and name not in _ELEMENTS:
-        # mrml leaves out what it does not know, with all that is in it, and says nothing.
+    if is_mj and name not in _ELEMENTS:
+        # mrml passes on what it does not know, in a cell of font size 0, and says nothing.
         close = get_close_matches(name, _ELEMENTS, 1)
         raise MjmlFault(
             f"there is no <{name}>" + (f"; did you mean <{close[0]}>?" if close else ""), tag.start()
@@ -191,15 +226,18 @@ def _guard_tag(tag: re.Match[str], notes: dict[str, Note], sheet: SimpleSheet | 
             f'<{name}{" ".join(tag[3].split())[:60]}>: attributes are written name="value"', tag.start()
         )
     attributes = tag[3]
-    if sheet is not None and not tag[1]:
+    if sheet is not None and not is_mj and not tag[1]:
         attributes = sheet.styled(name, attributes)
     # Attribute values go through Rust's debug printing: all but plain ASCII is spoilt (1).
-    attributes = _UNSAFE.sub(_reference, attributes)
+    if not (attributes.isascii() and attributes.isprintable()) or "\\" in attributes:
+        attributes = _UNSAFE.sub(_reference, attributes)
     if not tag[1]:
         attributes = _guard_attributes(name, attributes, tag.start(), notes)
     if name in _VOID and not tag[1]:
-        return f"<{tag[2].lower()}{attributes.rstrip()} />"  # mrml wants XML; <BR> is an error to it
-    return f"<{tag[1]}{tag[2]}{attributes}{tag[4]}>"
+        # mrml wants XML; <BR> is an error to it.
+        return _Tag(f"<{name}{attributes.rstrip()} />", name, is_mj, 0)
+    step = -1 if tag[1] else 0 if tag[4] or name in _VOID else 1
+    return _Tag(f"<{tag[1]}{tag[2]}{attributes}{tag[4]}>", name, is_mj, step)
 
 
 def _guard_attributes(name: str, attributes: str, at: int, notes: dict[str, Note]) -> str:

@@ -109,6 +109,7 @@ _RIGHT_TO_LEFT = {"Arab", "Hebr", "Thaa", "Syrc", "Nkoo", "Adlm", "Rohg", "Mand"
 _TRADITIONAL = {"tw", "hk", "mo"}
 
 
+@lru_cache(maxsize=1024)
 def script_of(language: str) -> str:
     """The script (ISO 15924) that a language is written in: ``"ar"`` → ``"Arab"``."""
     parts = language.replace("_", "-").split("-")
@@ -120,11 +121,13 @@ def script_of(language: str) -> str:
     return _BY_LANGUAGE.get(parts[0].lower(), "Latn")
 
 
+@lru_cache(maxsize=1024)
 def typography_of(language: str) -> Typography:
     """How text of that language is set."""
     return _SCRIPTS.get(script_of(language), _LATIN)
 
 
+@lru_cache(maxsize=1024)
 def direction_of(language: str) -> str:
     """``rtl`` or ``ltr``."""
     return "rtl" if script_of(language) in _RIGHT_TO_LEFT else "ltr"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from digest.errors import ConfigError
 from digest.rendering.scripts import Typography, typography_of
@@ -89,6 +90,7 @@ def _colours(palette: Palette) -> Colours:
     return Colours(**palette.model_dump())
 
 
+@lru_cache(maxsize=1024)
 def contrast(one: str, other: str) -> float:
     """The contrast ratio of two colours ``#rrggbb`` (WCAG 2.2, definition of contrast ratio)."""
     lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)

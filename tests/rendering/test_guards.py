@@ -98,6 +98,32 @@ def test_void_elements_need_no_slash(element: str) -> None:
     assert "one" in compiled(page(f"one{element}two"))
 
 
+@pytest.mark.parametrize(
+    "head", [" <mj-title>x</mj-title>", "\t<mj-title>x</mj-title> ", "  \n <mj-title>x</mj-title>"]
+)
+def test_blanks_between_mjmls_own_elements_are_no_error(head: str) -> None:
+    with pytest.raises(ValueError, match="unexpected token"):
+        raw(page("one", head))
+    assert "<title>x</title>" in compiled(page("one", head))
+
+
+def test_an_element_that_mjml_does_not_know_is_not_passed_on_in_silence() -> None:
+    mjml = page("words").replace("mj-text", "mj-txt")
+    assert "<mj-txt>words</mj-txt>" in raw(mjml)  # in a cell of font size 0: nobody would see them
+    with pytest.raises(RenderError, match="there is no <mj-txt>; did you mean <mj-text>"):
+        compiled(mjml)
+
+
+def test_a_conditional_comment_that_is_whole_stays() -> None:
+    ghost = "<!--[if mso]><table><tr><td>x</td></tr></table><![endif]-->"
+    assert ghost in compiled(page(ghost + "one"))
+
+
+def test_a_slash_within_an_attribute_ends_no_tag() -> None:
+    found = compiled(page("<a href='https://x.example/a/b' title='1/2 > 1/3'>one</a>"))
+    assert "https://x.example/a/b" in found
+
+
 def test_deep_nesting_is_refused_before_it_ends_the_process() -> None:
     deep = "<div>" * 300 + "</div>" * 300
     with pytest.raises(MjmlFault, match="stand in each other"):

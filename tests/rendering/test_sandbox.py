@@ -145,6 +145,8 @@ BROKEN = {
     "an attribute at the last one's heels": ('<b class="x"id="y">x</b>', "attributes are written"),
     "a script": ("<script>1</script>", "<script> cannot be used"),
     "a character set apart": ("<![CDATA[x]]>", "a < begins no element"),
+    "an element that only Outlook sees open": ("<!--[if mso]><table><tr><td><![endif]-->", "<td> in a conditional comment is not closed"),
+    "an element that only Outlook sees closed": ("<!--[if mso]></b><![endif]-->", "</b> in a conditional comment closes nothing"),
     "a field in a style": ('<b style="color:{{ merge("city") }}">x</b>', "'city' stands in style"),
     "a second field in a style": ('{{ merge("name") }}<b style="{{ merge("name") }}">x</b>', "'name' stands in style"),
     "a section without end": ("{{ section('s1') }}", "'s1' is never ended"),
