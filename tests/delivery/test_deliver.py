@@ -346,7 +346,7 @@ def test_notices_go_to_editors_and_readers_once(desk: Desk) -> None:
         )
     assert dict(desk.server.copies) == {"editor@news.example.org": 1, "reader2@example.org": 1}
     with desk.readers() as session:
-        states = dict(session.execute(select(NoticeRow.dedupe_key, NoticeRow.status)).all())  # type: ignore[arg-type]
+        states = dict(session.execute(select(NoticeRow.dedupe_key, NoticeRow.status)).all())
     assert {key: status.value for key, status in states.items()} == {
         "a": "sent", "b": "sent", "c": "suppressed", "d": "expired",
     }  # fmt: skip

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from digest.delivery.worker import End
 from digest.models import DeliveryStatus
+from digest.values import Accepted
 
 from .conftest import Desk, MailServer, Newsroom
 
@@ -18,6 +21,20 @@ def test_every_reader_gets_one_copy(newsroom: Newsroom, desk: Desk) -> None:
     assert newsroom.statuses() == {"sent": 300}
     assert len(server.copies) == 300
     assert set(server.copies.values()) == {1}
+
+
+def test_a_sent_copy_keeps_the_servers_own_name_for_it(newsroom: Newsroom, desk: Desk) -> None:
+    newsroom.readers(3)
+    newsroom.enqueue()
+    server = MailServer(lambda envelope, times: Accepted(queue_id="Q" + envelope.recipient[6]))
+    desk.worker(server).run()
+    rows = [newsroom.row(number) for number in (1, 2, 3)]
+    assert [row.queue_id for row in rows] == ["Q1", "Q2", "Q3"]
+    for row in rows:
+        assert row.first_sent_at is not None
+        assert row.sent_at is not None
+        assert row.first_sent_at - timedelta(seconds=1) <= row.sent_at, "the Date header's whole second"
+        assert (row.attempts, row.reply, row.lease_until) == (1, "", None)
 
 
 def test_enqueueing_and_sending_again_sends_nothing_twice(newsroom: Newsroom, desk: Desk) -> None:

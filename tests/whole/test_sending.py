@@ -11,6 +11,7 @@ import select
 import shutil
 import signal
 import sqlite3
+import ssl
 import subprocess
 import sys
 import time
@@ -19,10 +20,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from tests.conftest import ROOT, Runner
 from tests.smtp.scripted import Action, Decide, Drop, Say, ScriptedServer, Stage, Transaction, Wait
@@ -481,3 +485,62 @@ def test_who_asks_for_words_sees_who_was_not_reached_and_others_see_no_address(
     assert re.search(r"delivery=\d+ subscriber=\d+ status=refused outcome=Refused reply='550 5.1.1", line)
     assert "address=r0@readers.example" in talking.stderr
     assert Counter(re.findall(r"r\d+@readers.example", talking.stderr)) == {"r0@readers.example": 1}
+
+
+@pytest.mark.parametrize(
+    ("certificate", "why"), [("right", ""), ("wrong", "mismatch"), ("expired", "expired")]
+)
+def test_mail_goes_over_a_certificate_that_holds_or_not_at_all(
+    newsletter: Newsletter, certificate: str, why: str
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(newsletter.folder / "authority.pem")
+    issued = {
+        "right": lambda: authority.issue_cert("localhost", "127.0.0.1"),
+        "wrong": lambda: authority.issue_cert("mail.example.org"),
+        "expired": lambda: authority.issue_cert("127.0.0.1", not_after=datetime.now(UTC) - timedelta(days=1)),
+    }
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    issued[certificate]().configure_cert(context)
+    newsletter.set("[smtp]", '[smtp]\nstarttls = "required"\nca_file = "authority.pem"')
+    with newsletter.server(context=context, keep=True) as server:
+        done = newsletter.digest("send", "1")
+        commands = " ".join(server.commands)
+    if not why:
+        assert done.returncode == 0, done.stderr
+        assert newsletter.statuses() == {"sent": PEOPLE}
+        return
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "TLS failed" in line
+    assert why in line
+    assert "MAIL" not in commands
+    assert newsletter.statuses() == {"queued": PEOPLE}, "nobody failed: it stopped at once"
+
+
+def test_hostile_texts_and_names_are_one_whole_message_each(newsletter: Newsletter) -> None:
+    bad = "Ships\u2028Bcc: v@x.org\x85Bcc: w@x.org =?utf-8?q?a=0D=0ABcc:_v=40x.org?= home"
+    smuggled = "One.\n\n.\n\nMAIL FROM:<a@x.org>\n\n..\n\nRCPT TO:<v@x.org>\n\n.\n"
+    (newsletter.folder / "stories" / "bad.md").write_text(
+        f"---\ntitle: {json.dumps(bad)}\nsection: City\nurl: https://harbour.example/bad\n---\n\n{smuggled}"
+    )
+    assert newsletter.digest("fetch").returncode == 0
+    assert newsletter.digest("issue", "build", "daily", "--rebuild").returncode == 0
+    assert newsletter.digest("issue", "edit", "1", "--subject", bad + "\r\nBcc: y@x.org").returncode == 0
+    with sqlite3.connect(newsletter.folder / "digest.sqlite3") as connection:
+        connection.execute(
+            "UPDATE subscribers SET name = ?", ("Eve\r\n.\r\nMAIL FROM:<e@x.org>\r\nBcc: e@x.org",)
+        )
+        connection.execute("UPDATE lists SET title = ?", ("Daily\r\nBcc: l@x.org",))
+    with newsletter.server(keep=True) as server:
+        assert newsletter.digest("send", "1").returncode == 0
+        commands = Counter(line.partition(" ")[0].upper() for line in server.commands)
+        names: set[str] = set()
+        for copy in server.taken:
+            message = message_from_bytes(copy.message, policy=default)
+            assert not message.defects
+            assert [address.addr_spec for address in message["To"].addresses] == [copy.recipient]
+            names.update(name.lower() for name in message)
+        assert once_each(server)
+    assert commands["MAIL"] == commands["RCPT"] == commands["DATA"] == PEOPLE
+    assert "bcc" not in names
