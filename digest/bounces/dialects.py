@@ -162,6 +162,13 @@ DIALECTS: Final = (
         (re.compile(rf"^[ \t]+.*?<({ADDRESS})>(.*)$", re.MULTILINE), *ANY_SHAPES),
     ),
     Dialect(
+        "yahoo",
+        _openings(
+            "we were unable to deliver your message to the following | sorry, we were unable to deliver"
+        ),
+        (_LEADING, _ALONE),
+    ),
+    Dialect(
         "qmail",
         _openings("""
             this is the qmail-send program | i'm afraid i wasn't able to deliver |
@@ -255,13 +262,6 @@ DIALECTS: Final = (
     ),
     Dialect("x400", _openings("your message was not delivered to"), (_ALONE, _LEADING)),
     Dialect("notes", _openings("failure reasons | was not delivered to:"), (_ALONE, _LEADING)),
-    Dialect(
-        "yahoo",
-        _openings(
-            "we were unable to deliver your message to the following | sorry, we were unable to deliver"
-        ),
-        (_LEADING, _ALONE),
-    ),
     Dialect("m-filter", _openings("-------server message | -------smtp command"), (_ALONE, _LEADING)),
     Dialect(
         "interscan",
@@ -279,7 +279,6 @@ DIALECTS: Final = (
         _openings("duplicated message-id in < | loop alert"),
         (re.compile(rf"Message-ID in <({ADDRESS})>(.*)"),),
     ),
-    Dialect("apache-james", _openings("james server was unable | the following errors"), ANY_SHAPES),
     Dialect(
         "listserv",
         _openings("""

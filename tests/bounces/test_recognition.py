@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from digest.bounces.dialects import DIALECTS
 from digest.bounces.parsing import parse_report
 from digest.bounces.report import Form, Report
 from digest.mail.judgement import Kind
@@ -15,11 +16,16 @@ SAMPLES = Path(__file__).parent / "samples"
 
 BOUNCES = {
     "amavis": (Kind.HARD, Reason.USER_UNKNOWN),
+    "barracuda": (Kind.SOFT, Reason.BLOCKED),
     "courier": (Kind.HARD, Reason.USER_UNKNOWN),
+    "delay": (Kind.SOFT, Reason.EXPIRED),
     "dragonfly": (Kind.SOFT, Reason.TOO_LARGE),
     "exchange": (Kind.HARD, Reason.USER_UNKNOWN),
     "exim": (Kind.HARD, Reason.USER_UNKNOWN),
     "exim-delay": (Kind.SOFT, Reason.EXPIRED),
+    "exim-syntax": (Kind.SOFT, Reason.SYNTAX),
+    "ezweb": (Kind.SOFT, Reason.MAILBOX_FULL),
+    "fml": (Kind.SOFT, Reason.POLICY),
     "gbk": (Kind.HARD, Reason.USER_UNKNOWN),
     "gmail": (Kind.SOFT, Reason.SPAM),
     "gmail-delay": (Kind.SOFT, Reason.EXPIRED),
@@ -30,8 +36,10 @@ BOUNCES = {
     "mdaemon": (Kind.HARD, Reason.USER_UNKNOWN),
     "messagingserver": (Kind.HARD, Reason.USER_UNKNOWN),
     "no-boundary": (Kind.HARD, Reason.USER_UNKNOWN),
+    "notes": (Kind.HARD, Reason.USER_UNKNOWN),
     "office365": (Kind.HARD, Reason.USER_UNKNOWN),
     "opensmtpd": (Kind.HARD, Reason.DOMAIN_UNKNOWN),
+    "postfix-delay": (Kind.SOFT, Reason.EXPIRED),
     "postfix-words": (Kind.SOFT, Reason.MAILBOX_FULL),
     "qmail": (Kind.HARD, Reason.USER_UNKNOWN),
     "rfc3464": (Kind.HARD, Reason.USER_UNKNOWN),
@@ -43,6 +51,8 @@ BOUNCES = {
     "sendmail5": (Kind.HARD, Reason.USER_UNKNOWN),
     "ses-bounce": (Kind.HARD, Reason.USER_UNKNOWN),
     "shift-jis": (Kind.HARD, Reason.USER_UNKNOWN),
+    "symantec-delay": (Kind.SOFT, Reason.EXPIRED),
+    "x400": (Kind.HARD, Reason.USER_UNKNOWN),
     "yahoo": (Kind.HARD, Reason.USER_UNKNOWN),
 }
 
@@ -76,6 +86,10 @@ def test_bounce_is_classified(name: str) -> None:
     assert (failure.judgement.kind, failure.judgement.reason) == BOUNCES[name]
 
 
+def test_every_dialect_has_its_sample() -> None:
+    assert {dialect.name for dialect in DIALECTS} <= {sample(name).dialect for name in BOUNCES}
+
+
 @pytest.mark.parametrize("name", NO_BOUNCES)
 def test_what_is_no_bounce_is_ignored(name: str) -> None:
     report = sample(name)
@@ -89,7 +103,9 @@ def test_an_opt_out_is_recognised_whoever_pressed_the_button(name: str) -> None:
     assert report.sender == "ann@example.org"
 
 
-@pytest.mark.parametrize("name", ["exim-delay", "gmail-delay", "rfc3464-delayed"])
+@pytest.mark.parametrize(
+    "name", ["delay", "exim-delay", "gmail-delay", "postfix-delay", "symantec-delay", "rfc3464-delayed"]
+)
 def test_a_report_of_delay_is_no_failure_yet(name: str) -> None:
     assert not sample(name).failures[0].judgement.final
 
@@ -171,6 +187,8 @@ def test_feedback_is_judged_by_its_type(kind: str) -> None:
 
 # How mailbox providers write their complaints: what stands in the report, and in the copy that comes with it.
 PROVIDERS = {
+    "symantec-delay": (Kind.SOFT, Reason.EXPIRED),
+    "x400": (Kind.HARD, Reason.USER_UNKNOWN),
     "yahoo": (
         "Feedback-Type: abuse\nUser-Agent: Yahoo!-Mail-Feedback/2.0\nVersion: 0.1\nOriginal-Rcpt-To: "
         "ann@example.org",
