@@ -22,7 +22,7 @@ from subscribers.audience import audience, count_audience, count_mailable, recip
 from subscribers.database import Base, open_engine, reading, session_factory
 from subscribers.exporting import export_people, export_to_file
 from subscribers.importing import Options, import_people
-from subscribers.membership import count_lists, create_list, find_person, list_movement, story_of
+from subscribers.membership import count_movement, create_list, find_person, story_of
 from subscribers.models import SubscriberRow
 from subscribers.suppression import SuppressionKey
 
@@ -128,9 +128,8 @@ def questions(engine: Engine, list_id: int, folder: Path) -> None:
         story_of(session, find_person(session, address or ""), KEY)
         print(f"  show: {1000 * (time.perf_counter() - started):.1f} ms (limit 20; first use of each query)")
         started = time.perf_counter()
-        count_lists(session)
-        list_movement(session, list_id, now=NOW)
-        count_mailable(session, list_id)
+        for counts, _moved in count_movement(session, now=NOW):
+            count_mailable(session, counts.id, counts.confirmed)
         print(f"  lists stats: {time.perf_counter() - started:.2f} s (limit 1)")
 
 

@@ -47,6 +47,8 @@ def audience(
     :param only: ids of subscribers, such as "those who got issue N".
     :param except_: ids of subscribers to leave out, such as "those who did not" turned round.
     """
+    if not isinstance(list_ids, int) and len(list_ids) == 1:
+        list_ids = list_ids[0]
     chosen = (
         select(
             SubscriberRow.id.label("subscriber_id"),
@@ -109,15 +111,18 @@ def count_audience(session: Session, chosen: Select[Any]) -> int:
     return session.scalar(select(func.count()).select_from(counted)) or 0
 
 
-def count_mailable(session: Session, list_id: int) -> int:
-    """Return what ``count_audience(audience(list_id))`` does, in half the time at a million people.
+def count_mailable(session: Session, list_id: int, confirmed: int) -> int:
+    """Return what ``count_audience(audience(list_id))`` does, from the number of those ``confirmed``.
 
-    Suppressions are few: those confirmed, without the suppressed among them.
+    Suppressions are few: these, without the suppressed among them.
     """
-    confirmed = select(func.count()).select_from(SubscriptionRow).where(_confirmed_on(list_id))
     never = select(SubscriberRow.id).where(suppressed_by_sets())
-    left_out = confirmed.where(SubscriptionRow.subscriber_id.in_(never))
-    return (session.scalar(confirmed) or 0) - (session.scalar(left_out) or 0)
+    left_out = (
+        select(func.count())
+        .select_from(SubscriptionRow)
+        .where(_confirmed_on(list_id), SubscriptionRow.subscriber_id.in_(never))
+    )
+    return confirmed - (session.scalar(left_out) or 0)
 
 
 def still_mailable(

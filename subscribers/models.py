@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     CheckConstraint,
@@ -309,6 +310,35 @@ class BounceEventRow(Base):
     delivery_id: Mapped[int | None] = mapped_column(Identifier, default=None)
     issue_id: Mapped[int | None] = mapped_column(Identifier, default=None)
     excerpt: Mapped[str] = mapped_column(Text, default="")  # redacted: addresses are taken out
+
+
+# The database refuses what would rewrite history, whoever asks: no line is changed, and none is deleted
+# while the person it speaks of is here (a line about an address they no longer have may be erased).
+# Migration 0004 makes the same triggers. SQLite forgets them when a table is rebuilt: make them again.
+_IS_HISTORY = (
+    "OLD.domain IS NOT NULL OR EXISTS (SELECT 1 FROM subscribers WHERE subscribers.id = OLD.subscriber_id"
+    " AND (OLD.address_hash IS NULL OR subscribers.suppression_hash = OLD.address_hash))"
+)
+_REFUSED = "the consent ledger is append-only"
+for _when, _condition in (("UPDATE", "1"), ("DELETE", _IS_HISTORY)):
+    event.listen(
+        ConsentEventRow.__table__,
+        "after_create",
+        DDL(  # type: ignore[no-untyped-call]
+            f"CREATE TRIGGER consent_events_no_{_when.lower()} BEFORE {_when} ON consent_events"
+            f" WHEN {_condition} BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END"
+        ).execute_if(dialect="sqlite"),
+    )
+for _statement in (
+    "CREATE FUNCTION consent_events_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+    f" IF TG_OP = 'DELETE' THEN IF NOT ({_IS_HISTORY}) THEN RETURN OLD; END IF; END IF;"
+    f" RAISE EXCEPTION '{_REFUSED}' USING ERRCODE = 'integrity_constraint_violation'; END $$",
+    "CREATE TRIGGER consent_events_rows BEFORE UPDATE OR DELETE ON consent_events"
+    " FOR EACH ROW EXECUTE FUNCTION consent_events_append_only()",
+    "CREATE TRIGGER consent_events_whole BEFORE TRUNCATE ON consent_events"
+    " FOR EACH STATEMENT EXECUTE FUNCTION consent_events_append_only()",
+):
+    event.listen(ConsentEventRow.__table__, "after_create", DDL(_statement).execute_if(dialect="postgresql"))
 
 
 @event.listens_for(ConsentEventRow, "before_update")

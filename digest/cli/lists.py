@@ -125,17 +125,13 @@ def stats(
     """
     from digest.cli.output_people import print_stats, stats_payload
     from subscribers.audience import count_mailable
-    from subscribers.membership import count_lists, list_movement
+    from subscribers.membership import count_movement
 
     state = state_of(ctx)
     with state.app.readers() as session:
         found = [
-            stats_payload(
-                one,
-                list_movement(session, one.id, now=state.clock.now()),
-                count_mailable(session, one.id),
-            )
-            for one in count_lists(session, name=name or None)
+            stats_payload(one, moved, count_mailable(session, one.id, one.confirmed))
+            for one, moved in count_movement(session, name=name or None, now=state.clock.now())
         ]
     state.emit(json, found, lambda out: print_stats(out, found))
 

@@ -21,7 +21,7 @@ from subscribers.database import reading
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0003"
+HEAD = "0004"
 _ADVISORY_LOCK = 0x646967657374  # "digest"
 
 

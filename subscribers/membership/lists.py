@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, literal, select
 from sqlalchemy.orm import Session
 
 from subscribers.errors import InvalidField, NameTaken, UnknownList
@@ -92,38 +93,62 @@ def list_names(session: Session) -> list[str]:
 
 
 def count_lists(session: Session, *, name: str | None = None) -> list[ListCounts]:
-    """Return all lists (or the one called ``name``) with their counts; the covering index is enough."""
+    """Return all lists (or the one called ``name``) with their counts; the covering index is enough.
+
+    :raises UnknownList: there is none called ``name``.
+    """
+    return [counts for counts, _movement in _counted(session, name, since=None)]
+
+
+def count_movement(
+    session: Session, *, name: str | None = None, now: datetime
+) -> list[tuple[ListCounts, ListMovement]]:
+    """Return what ``count_lists`` does, and how each list moved in 30 days: one pass for both.
+
+    :raises UnknownList: there is none called ``name``.
+    """
+    return _counted(session, name, since=now - RECENT)
+
+
+def _counted(
+    session: Session, name: str | None, *, since: datetime | None
+) -> list[tuple[ListCounts, ListMovement]]:
     chosen = select(MailingListRow).order_by(MailingListRow.name)
-    counted = select(SubscriptionRow.list_id, SubscriptionRow.status, func.count()).group_by(
+    moved = (
+        (literal(0), literal(0))
+        if since is None
+        else (
+            func.count().filter(SubscriptionRow.confirmed_at >= since),
+            func.count().filter(SubscriptionRow.unsubscribed_at >= since),
+        )
+    )
+    counted = select(SubscriptionRow.list_id, SubscriptionRow.status, func.count(), *moved).group_by(
         SubscriptionRow.list_id, SubscriptionRow.status
     )
     if name is not None:
         row = find_list(session, name)
         chosen = chosen.where(MailingListRow.id == row.id)
         counted = counted.where(SubscriptionRow.list_id == row.id)
-    counts = {(list_id, status): number for list_id, status, number in session.execute(counted)}
+    counts: dict[tuple[int, SubscriptionStatus], int] = {}
+    joined: Counter[int] = Counter()
+    left: Counter[int] = Counter()
+    for list_id, status, number, came, went in session.execute(counted):
+        counts[list_id, status] = number
+        joined[list_id] += came
+        left[list_id] += went
     return [
-        ListCounts(
-            row.id,
-            row.name,
-            row.title,
-            row.optin,
-            *(counts.get((row.id, status), 0) for status in _COLUMNS),
+        (
+            ListCounts(
+                row.id,
+                row.name,
+                row.title,
+                row.optin,
+                *(counts.get((row.id, status), 0) for status in _COLUMNS),
+            ),
+            ListMovement(joined[row.id], left[row.id]),
         )
         for row in session.scalars(chosen)
     ]
-
-
-def list_movement(session: Session, list_id: int, *, now: datetime) -> ListMovement:
-    """Return how many joined and left within the last 30 days (reads the whole list once)."""
-    since = now - RECENT
-    joined, left = session.execute(
-        select(
-            func.count().filter(SubscriptionRow.confirmed_at >= since),
-            func.count().filter(SubscriptionRow.unsubscribed_at >= since),
-        ).where(SubscriptionRow.list_id == list_id)
-    ).one()
-    return ListMovement(joined, left)
 
 
 def rename_list(

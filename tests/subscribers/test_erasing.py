@@ -21,6 +21,7 @@ from subscribers.membership import (
     forget_traces,
     story_of,
     subscribe,
+    update_person,
 )
 from subscribers.models import (
     ConsentEventRow,
@@ -138,6 +139,45 @@ def test_nobody_is_on_a_list_twice(desk: Session) -> None:
             )
         )
     desk.rollback()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE consent_events SET action = 'unsubscribed'",
+        "UPDATE consent_events SET note = 'better so'",
+        "DELETE FROM consent_events WHERE domain IS NULL",
+        "DELETE FROM consent_events WHERE domain IS NOT NULL",
+    ],
+)
+def test_the_database_itself_refuses_to_rewrite_the_ledger(desk: Session, statement: str) -> None:
+    join(desk)
+    suppress(
+        desk, Subject.parse("@elsewhere.example"), KEY, cause=SuppressionCause.DESK, reason="asked",
+        method=ConsentMethod.COMMAND, now=NOW,
+    )  # fmt: skip
+    with pytest.raises(Exception, match="append-only"):
+        desk.execute(text(statement))
+    desk.rollback()
+
+
+def test_postgresql_refuses_to_empty_the_ledger(desk: Session, engine: Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has no TRUNCATE")
+    with pytest.raises(Exception, match="append-only"):
+        desk.execute(text("TRUNCATE consent_events"))
+    desk.rollback()
+
+
+def test_an_address_that_somebody_had_before_is_erased_and_they_stay(desk: Session) -> None:
+    join(desk)
+    person = find_person(desk, "ann@example.org")
+    subject = {"cause": SuppressionCause.DESK, "method": ConsentMethod.COMMAND, "now": NOW}
+    suppress(desk, Subject.parse("ann@example.org"), KEY, reason="a misunderstanding", **subject)  # type: ignore[arg-type]
+    update_person(desk, person, KEY, now=NOW, how=BY_COMMAND, address=parse_address("ann@new.example"))
+    assert not erase_person(desk, ANN, KEY, now=NOW, how=BY_COMMAND)
+    story = story_of(desk, find_person(desk, "ann@new.example"), KEY)
+    assert [line.action for line in story.consent] == ["confirmed", "address"]
 
 
 def test_status_words_are_held_by_the_database(desk: Session) -> None:

@@ -28,6 +28,7 @@ from subscribers.membership import (
     choose_sections,
     confirm,
     count_lists,
+    count_movement,
     create_list,
     delete_list,
     find_list,
@@ -267,12 +268,26 @@ def test_who_is_mailable_is_counted_as_the_audience_is(desk: Session) -> None:
     daily = find_list(desk, "daily").id
     for email in ("ann@example.org", "bob@x.org", "cy@x.org", "di@y.org", "ed@z.org"):
         join(desk, email)
-    assert count_mailable(desk, daily) == 5
+    assert count_mailable(desk, daily, 5) == 5
     _suppress(desk, "ann@example.org")
     _suppress(desk, "@x.org")
     _suppress(desk, "nobody@w.org")
     unsubscribe(desk, join(desk, "ed@z.org"), now=NOW, how=BY_COMMAND)
-    assert count_mailable(desk, daily) == count_audience(desk, audience(daily)) == 1
+    confirmed = {counts.id: counts.confirmed for counts in count_lists(desk)}[daily]
+    assert confirmed == 4
+    assert count_mailable(desk, daily, confirmed) == count_audience(desk, audience(daily)) == 1
+
+
+def test_lists_are_counted_with_who_came_and_left_in_thirty_days(desk: Session) -> None:
+    join(desk)
+    unsubscribe(desk, join(desk, "bob@x.org"), now=NOW, how=BY_COMMAND)
+    join(desk, "cy@x.org", name="club")
+    (club, none), (daily, both) = count_movement(desk, now=NOW + timedelta(days=29))
+    assert (club.pending, none.joined, none.left) == (1, 0, 0)
+    assert (daily.confirmed, daily.unsubscribed, both.joined, both.left) == (1, 1, 2, 1)
+    [(_counts, later)] = count_movement(desk, name="daily", now=NOW + timedelta(days=31))
+    assert (later.joined, later.left) == (0, 0)
+    assert count_lists(desk) == [club, daily]
 
 
 def test_those_who_got_an_issue_and_those_who_did_not(desk: Session) -> None:

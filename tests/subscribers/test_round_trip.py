@@ -110,7 +110,7 @@ def everything(session: Session) -> list[Any]:
 
 
 def clear(session: Session) -> None:
-    for table in (SubscriptionRow, ConsentEventRow, SuppressionRow, SubscriberRow, MailingListRow):
+    for table in (SubscriptionRow, SubscriberRow, ConsentEventRow, SuppressionRow, MailingListRow):
         session.execute(delete(table))
 
 
