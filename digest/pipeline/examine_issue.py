@@ -137,7 +137,11 @@ def under_check(
         links=links or {},
         pictures=pictures or {},
         logos=tuple(logo for logo in (settings.file.theme.logo, settings.file.theme.logo_dark) if logo),
-        sources={name: templates.source(name) for folder in folders for name in templates.files(folder)},
+        sources={
+            name: templates.source(name)
+            for folder in folders
+            for name in (*templates.own_files(folder), *templates.files(folder))
+        },
     )
 
 

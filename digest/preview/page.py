@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from digest.errors import Explained, StaleEdit, UnknownIssue
 from digest.issues.finding import issue_row
 from digest.mail.opened import OpenedMessage
 from digest.pipeline.asking import ask_pictures_through, ask_through
+from digest.pipeline.templates import templates_of
 from digest.preview.acting import LONGEST_FORM, act, slot_name, slots_of
 from digest.preview.frame import frame_html, frame_policy
 from digest.preview.viewing import GMAIL_CLIPS_AT, SCHEMES, VIEWS, WIDTHS, Looking, Shown, look, show
@@ -53,6 +55,7 @@ def desk_page(desk: Desk, *, actor: str = "preview") -> Starlette:
         Route("/issue/{id:int}", page.show),
         Route("/issue/{id:int}/frame", page.frame),
         Route("/issue/{id:int}/do/{action}", page.act, methods=["POST"]),
+        Route("/template/{folder}/{file}", page.template),
         Route("/events", page.events),
         Route("/paper.css", _file("paper.css")),
         Route("/preview.js", _file("preview.js")),
@@ -169,6 +172,24 @@ class _Page:
         said = act(desk.app, issue_id, action, form, now=desk.clock.now(), actor=self._actor)
         return f"{said} {desk.send(issue_id)}" if action == "resume" else said
 
+    async def template(self, request: Request) -> Response:
+        """The source of a template, whose lines findings lead to."""
+        templates = templates_of(self._desk.app.settings)
+        folder, file = request.path_params["folder"], request.path_params["file"]
+        name = f"{folder}/{file}"
+        if name not in {*templates.own_files(folder), *templates.files(folder)}:
+            raise HTTPException(404, "there is no such template")
+        values = {
+            "base": f"/{self._desk.token}",
+            "file": name,
+            "own": templates.is_own(name),
+            "lines": templates.source(name).splitlines(),
+        }
+        return HTMLResponse(
+            self._templates.get_template("template.html").render(values),
+            headers={**_PRIVATE, "Content-Security-Policy": _POLICY},
+        )
+
     async def events(self, request: Request) -> Response:
         since = request.query_params.get("since", "")
         return StreamingResponse(
@@ -235,6 +256,7 @@ class _Page:
             "failed": failed,
             "name": self._desk.app.settings.file.newsletter.name,
             "place_of": _place_of,
+            "template_of": _template_of,
         }
         return HTMLResponse(
             self._templates.get_template("preview.html").render(values),
@@ -247,10 +269,23 @@ def _looking(request: Request) -> Looking:
     return Looking.of(request.query_params, request.query_params.getlist("section"))
 
 
+_VIEW_OF = {"HTML": "view-html", "text part": "view-text", "headers": "view-headers"}
+
+
 def _place_of(where: str) -> str:
-    """``7`` for a finding at ``item 7``, else empty."""
-    word, _, number = where.partition(" ")
-    return number if word == "item" and number.isdigit() else ""
+    """Where on this page a finding leads: ``7`` for ``item 7``, ``subject``, ``view-headers``; else empty."""
+    word, _, rest = where.partition(" ")
+    if word == "item" and rest.isdigit():
+        return rest
+    if where in {"subject", "preheader"}:
+        return where
+    return "view-headers" if word == "header" else _VIEW_OF.get(where, "")
+
+
+def _template_of(where: str) -> str:
+    """``daily/issue.mjml.j2#L12`` for ``daily/issue.mjml.j2:12``, else empty."""
+    found = re.fullmatch(r"([\w-]+/[\w.-]+\.j2)(?::(\d+))?", where)
+    return "" if found is None else f"{found[1]}#L{found[2]}" if found[2] else found[1]
 
 
 def _asked_from_here(request: Request) -> bool:

@@ -107,6 +107,11 @@ class Templates:
         shipped = templates_dir() / kind
         return sorted(f"{kind}/{path.name}" for path in shipped.glob("*.j2"))
 
+    def own_files(self, kind: str) -> list[str]:
+        """The same of the newsletter's own folder, which may have others."""
+        folder = (self.own or templates_dir()) / kind
+        return sorted(f"{kind}/{path.name}" for path in folder.glob("*.j2")) if self.own else []
+
     def names(self) -> list[str]:
         """The templates that an edition may name."""
         found = {

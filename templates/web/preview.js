@@ -193,6 +193,10 @@ function showItem(id) {
 document.addEventListener("click", (event) => {
   const find = event.target.closest("[data-find]")?.dataset.find;
   if (find && /^\d+$/.test(find)) return showItem(find);
+  if (find?.startsWith("view-")) {
+    looking.querySelector(`[name="view"][value="${find.slice(5)}"]`)?.click();
+    return document.querySelector(".canvas").focus();
+  }
   if (find === "subject" || find === "preheader") {
     choose(document.getElementById("tab-issue"));
     document.getElementById(find)?.focus();
