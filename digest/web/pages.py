@@ -36,7 +36,8 @@ class Field:
     label: str = ""
     kind: str = "text"
     checked: bool = False
-    options: Sequence[str] = ()
+    options: Sequence[tuple[str, str]] = ()  # value and what is read
+    group: str = ""  # fields of one group stand together under its name
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,17 +96,35 @@ class PreferencePages:
         if not standing.known:
             return self._gone(words)
         offered = self._desk.section_names(standing.list_name)
-        languages = sorted({*catalogue_languages(), standing.own_language, ""})
+        languages = [
+            (code, _name_of(code)) for code in sorted({*catalogue_languages(), standing.own_language})
+        ]
         fields = [
             Field("name", standing.name, words.text("Your name")),
-            Field("language", standing.own_language, words.text("Language"), "choice", options=languages),
+            Field(
+                "language",
+                standing.own_language,
+                words.text("Language"),
+                "choice",
+                options=[("", "–"), *((code, name) for code, name in languages if code)],
+            ),
             Field("timezone", standing.timezone, words.text("Time zone, such as Europe/Berlin")),
         ]
         fields += [
-            Field("section", key, name, "check", standing.sections is None or key in standing.sections)
+            Field(
+                "section",
+                key,
+                name,
+                "check",
+                standing.sections is None or key in standing.sections,
+                group=words.text("Sections"),
+            )
             for key, name in offered.items()
         ]
-        fields += [Field("list", one.name, one.title, "check", one.on_it) for one in standing.lists]
+        fields += [
+            Field("list", one.name, one.title, "check", one.on_it, group=words.text("Lists"))
+            for one in standing.lists
+        ]
         fields.append(Field("lists-shown", "1", kind="hidden"))
         path = request.url.path if status == 200 else request.url.path.removesuffix("/address")
         page = Page(
@@ -130,3 +148,13 @@ class PreferencePages:
 
     def _show(self, page: Page, words: Words, status: int = 200) -> Response:
         return show(page, words, name=self._newsletter.name, site=self._newsletter.url, status=status)
+
+
+def _name_of(code: str) -> str:
+    """A language's name in itself, as those who read it know it."""
+    from babel import Locale, UnknownLocaleError
+
+    try:
+        return str(Locale.parse(code, sep="-").get_display_name() or code) if code else ""
+    except (UnknownLocaleError, ValueError):
+        return code

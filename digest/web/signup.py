@@ -123,13 +123,13 @@ class SignUpPages:
         fields = [Field("email", email, words.text("E-mail address"), "email")]
         if len(offered) > 1:
             fields += [
-                Field("list", one.name, one.title, "check", checked=place == 0)
+                Field("list", one.name, one.title, "check", checked=place == 0, group=words.text("Lists"))
                 for place, one in enumerate(offered)
             ]
         else:
             fields.append(Field("list", offered[0].name, kind="hidden"))
             fields += [
-                Field("section", key, name, "check", checked=True)
+                Field("section", key, name, "check", checked=True, group=words.text("Sections"))
                 for key, name in offered[0].sections.items()
                 if len(offered[0].sections) > 1
             ]
