@@ -68,6 +68,9 @@ class SignUpPages:
             found = self._take(request, _asked_of(body))
         except InvalidAddress as error:
             return self._json(request, 400, {"error": {"code": "invalid_address", "message": error.reason}})
+        except HTTPException as error:
+            told = {"code": "unknown_list", "message": error.detail}
+            return self._json(request, error.status_code, {"error": told})
         except ValueError as error:
             return self._json(request, 400, {"error": {"code": "bad_request", "message": str(error)}})
         if isinstance(found, TooMany):
