@@ -21,10 +21,11 @@ from digest.sources.found import Found
 from digest.sources.identity import link_url
 from digest.sources.language import declared
 from digest.sources.pictures import picture_candidates
-from digest.sources.sanitise import one_line, plain_text_line
+from digest.sources.sanitise import MAX_TITLE, one_line, plain_text_line
 from digest.values import Article, ArticleKind
 
 MAX_ITEMS = 2_000
+_DATES = ("published", "created", "date", "updated", "modified")
 _END_OF_ITEM = re.compile(rb"</(?:\w+:)?(item|entry)\s*>", re.IGNORECASE)
 _CATEGORY = rb"<category\b[^<>]*>[^<]*</category>\s*"
 _MANY_CATEGORIES = re.compile(rb"((?:" + _CATEGORY + rb"){30})(?:" + _CATEGORY + rb")++")
@@ -49,7 +50,10 @@ def read_feed(body: bytes, *, url: str, headers: Mapping[str, str], source: str,
     import feedparser
 
     notes: list[str] = []
-    body = _bounded(_without_control(body), notes)
+    plain = _without_control(body)
+    if len(plain) < len(body):
+        notes.append("control characters were taken out")
+    body = _bounded(plain, notes)
     kind = headers.get("content-type")
     parsed = feedparser.parse(
         BytesIO(body),
@@ -59,14 +63,21 @@ def read_feed(body: bytes, *, url: str, headers: Mapping[str, str], source: str,
     )
     if not parsed.get("version") and not parsed.get("entries"):
         raise SourceUnparsable(f"{url}: this is no feed", remedy="`digest try URL` finds the feeds of a site")
+    notes += _mended(parsed, body)
     feed = parsed.feed
     language = declared(feed.get("language"))
     title = _title(feed)
     articles: list[Article] = []
+    undated = 0
     for raw in parsed.entries[:MAX_ITEMS]:
         article = article_from(_entry(raw, feed, url, language, now), source=source, now=now)
         if article is not None:
             articles.append(article)
+            undated += article.published_at is None and any(dict.get(raw, key) for key in _DATES)
+    if undated:
+        notes.append(
+            f"stories with a date that cannot be (they count from when they were first seen): {undated}"
+        )
     if len(parsed.entries) > MAX_ITEMS:
         notes.append(f"only the first {MAX_ITEMS} items were read")
     if len(articles) < len(parsed.entries[:MAX_ITEMS]):
@@ -80,6 +91,28 @@ def read_feed(body: bytes, *, url: str, headers: Mapping[str, str], source: str,
         generator=plain_text_line(str(feed.get("generator", "")), 80),
         notes=tuple(notes),
     )
+
+
+def _mended(parsed: Any, body: bytes) -> list[str]:
+    """One line for each thing that was wrong with a feed and was read all the same."""
+    from xml.sax import SAXException
+
+    from feedparser import CharacterEncodingOverride
+
+    notes: list[str] = []
+    broken = parsed.get("bozo_exception")
+    if isinstance(broken, SAXException):
+        reason = plain_text_line(broken.getMessage(), 80)
+        notes.append(f"not well-formed ({reason}): read as far as it goes")
+    elif isinstance(broken, CharacterEncodingOverride):
+        used = str(parsed.get("encoding") or "").lower()
+        if used != "utf-8" and used.encode() not in body[:200].lower():
+            notes.append(f"not in the encoding that it declares: read as {used}")
+    entries = parsed.entries[:MAX_ITEMS]
+    long = sum(len(dict.get(raw, "title") or "") > MAX_TITLE for raw in entries)
+    if long:
+        notes.append(f"titles cut to {MAX_TITLE} characters: {long}")
+    return notes
 
 
 def _entry(raw: Any, feed: Any, base: str, language: str, now: datetime) -> Entry:
@@ -174,7 +207,7 @@ def _dates(raw: Any, now: datetime) -> tuple[datetime | None, datetime | None]:
     # dict.get: the parser's own get answers "updated" with "published", under a warning.
     published, updated = (
         next((found for key in keys if (found := read_date(str(dict.get(raw, key) or ""), now=now))), None)
-        for keys in (("published", "created", "date"), ("updated", "modified"))
+        for keys in (_DATES[:3], _DATES[3:])
     )
     return published or updated, updated
 

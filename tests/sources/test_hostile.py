@@ -25,6 +25,7 @@ def feed(body: bytes | str, kind: str = "auto", url: str = "https://e.example/fe
     )
 
 
+@pytest.mark.slow
 def test_a_feed_of_100_000_items_is_cut_and_says_so() -> None:
     many = "".join(
         f"<item><title>t{number}</title><link>https://e.example/{number}</link></item>"

@@ -238,3 +238,25 @@ def test_a_folder_with_a_newsletter_is_left_alone(tmp_path: Path) -> None:
     with Fetcher(SystemClock()) as http, pytest.raises(ConfigError, match="holds a newsletter already"):
         try_site(["https://m.example"], tmp_path, clock=StoppedClock(NOW), http=http, sessions_of=None)
     assert load(tmp_path).file.newsletter.name == "Mine"
+
+
+def test_a_new_newsletter_gets_its_sections_from_the_site(
+    site: Site, tmp_path: Path, run_digest: type[Runner]
+) -> None:
+    parts = [("Harbour", 12), ("Business", 6), ("Culture", 3)]
+    stories = [part for part, count in parts for _ in range(count)]
+    items = [item(number, more=f"<category>{part}</category>") for number, part in enumerate(stories, 1)]
+    site["/"] = LINK.format("rss+xml", "/feed.xml")
+    site["/feed.xml"] = rss(*items)
+    done = run_digest.run("init", "paper", "--name", "The Paper", "--url", site.base, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Harbour, Business, Culture" in done.stdout
+    file = load(tmp_path / "paper").file
+    assert [(part.name, part.max) for part in file.sections] == [
+        ("Harbour", 6),
+        ("Business", 5),
+        ("Culture", 4),
+    ]
+    assert [source.url for source in file.sources] == [site.base + "/feed.xml"]
+    asked = [headers["user-agent"] for _, headers in site.asked]
+    assert all(agent.startswith("dontmiss/") and site.base in agent for agent in asked)
