@@ -275,7 +275,7 @@ class App:
         """What strangers ask for on the sign-up page. Raises ``ConfigError`` without keys."""
         from digest.pipeline.signing_up import SignUpDesk
 
-        return SignUpDesk(self.sessions, self.readers, self.settings)
+        return SignUpDesk(self.sessions, self.readers, self.settings, after=0.25)
 
     def close(self) -> None:
         """Give connections back."""

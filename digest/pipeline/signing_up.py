@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -59,14 +60,22 @@ class SignUp:
 
 
 class SignUpDesk:
-    """Takes sign-ups. ``settle`` waits until all that was taken is done."""
+    """Takes sign-ups. ``settle`` waits until all that was taken is done.
+
+    :param after: seconds after which joining begins. At once, it would slow down the answer of those for
+        whom there is much to do: 2 ms were measured between a suppressed and an unknown address.
+    """
 
     def __init__(
         self,
         sessions: sessionmaker[Session],
         readers: sessionmaker[Session],
         settings: Settings,
+        *,
+        after: float = 0.0,
     ) -> None:
+        self._after = after
+        self._hurry = threading.Event()
         self._sessions = sessions
         self._readers = readers
         self._settings = settings
@@ -108,18 +117,22 @@ class SignUpDesk:
             return too_many
         if not self._room.acquire(blocking=False):
             return TooMany("waiting", 5)
-        self._joining.submit(self._finish, wanted, now)
+        self._joining.submit(self._finish, wanted, now, time.monotonic() + self._after)
         return None
 
     def settle(self) -> None:
         """Wait until everything taken so far is done."""
-        self._joining.submit(lambda: None).result()
+        self._hurry.set()
+        self._joining.submit(self._hurry.clear).result()
 
     def close(self) -> None:
         """Finish what was taken, and take no more."""
+        self._hurry.set()
         self._joining.shutdown(wait=True)
 
-    def _finish(self, wanted: SignUp, now: datetime) -> None:
+    def _finish(self, wanted: SignUp, now: datetime, begins: float) -> None:
+        if self._after:
+            self._hurry.wait(max(0.0, begins - time.monotonic()))
         try:
             if not wanted.is_trap:
                 self._join(wanted, now)
