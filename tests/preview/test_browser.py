@@ -225,9 +225,9 @@ def test_a_teaser_is_edited_where_it_stands_and_escape_gives_up(page: Page, offi
     page.keyboard.type("A teaser of the editor’s own.")
     page.keyboard.press("Enter")
     expect(page.frame_locator(SHOWN).get_by_text("A teaser of the editor’s own.").first).to_be_visible()
-    assert (
-        next(one for one in office.issue.items if one.id == item.id).teaser == "A teaser of the editor’s own."
-    )
+    expect(page.locator('[data-live="said"]')).to_contain_text("words are kept")
+    edited = next(one for one in office.issue.items if one.id == item.id)
+    assert edited.teaser == "A teaser of the editor’s own."
 
 
 def test_a_reader_and_sections_are_chosen(page: Page, office: Office) -> None:
@@ -242,7 +242,7 @@ def test_a_reader_and_sections_are_chosen(page: Page, office: Office) -> None:
     page.get_by_label("Reader", exact=True).press("Enter")
     expect(shown.first).to_be_attached()
     page.get_by_label("Only these sections:").check()
-    page.get_by_label("Science").uncheck()
+    page.get_by_role("checkbox", name="Science").uncheck()
     expect(shown).to_have_count(0)
 
 

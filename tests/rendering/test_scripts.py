@@ -35,6 +35,11 @@ def test_a_latin_name_in_an_arabic_line_is_parted_in_both_parts(template: str) -
         assert "Meera Nair \u200f· " in part or " \u200f· Meera Nair" in part
 
 
+def test_a_sections_count_stands_apart_from_a_number_in_its_name() -> None:
+    html = html_of(render(paper("ar"), Theme()))
+    assert 'افتتاح 1\u00a0\u200f<span class="accent"' in html.replace("&nbsp;", "\u00a0")
+
+
 def test_no_line_ends_in_a_dot() -> None:
     draft = paper("en", template="brief")
     bare = tuple(replace(item, published_at=None, reading_minutes=0) for item in draft.items)
