@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
-import subprocess
+import shutil
+import sqlite3
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Runner
+from digest.cli.edge import run
 from tests.issues.conftest import NEWSLETTER
 
 STORY = """---
@@ -55,8 +59,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def digest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return Runner.run("--now", NOW, *arguments, cwd=folder)
+@dataclass(frozen=True)
+class Done:
+    """What a command left behind. It runs in this process: a start of Python for each would cost a minute."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def digest(folder: Path, *arguments: str) -> Done:
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        code = run(["--now", NOW, "-C", str(folder), *arguments])
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 def shown(folder: Path, *arguments: str) -> Any:
@@ -129,3 +144,91 @@ def test_what_is_wrong_is_one_clear_line(
     assert line in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    """The newsletter with its stories, to be configured otherwise."""
+    made = tmp_path / "newsletter"
+    shutil.copytree(folder, made)
+    return made
+
+
+def configure(folder: Path, old: str, new: str) -> None:
+    settings = folder / "newsletter.toml"
+    text = settings.read_text(encoding="utf-8")
+    assert old in text
+    settings.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+EXPLODING = """key = "exploding"
+name = "Exploding"
+match_title = ["^(a|a|aa)+$"]
+
+[[sections]]
+key = "world"
+name = "World\""""
+BUSINESS = 'key = "business"\nname = "Business"'
+
+
+@pytest.mark.parametrize(
+    ("new", "line"),
+    [
+        ('key = "world"\nname = "Business"', "world"),
+        (f"{BUSINESS}\nmatch_title = ['(unclosed']", "sections[business].match_title = '(unclosed'"),
+        (f"{BUSINESS}\nmatch_url = ['{'a' * 501}']", "longer than 500 characters"),
+    ],
+)
+def test_a_section_that_cannot_be_used_is_one_line_and_usage(copy: Path, new: str, line: str) -> None:
+    configure(copy, BUSINESS, new)
+    for command in (("issue", "build", "daily", "--dry-run"), ("articles", "list")):
+        done = digest(copy, *command)
+        assert done.returncode == 2
+        assert line in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_an_exploding_expression_is_one_warning_and_the_issue_is_built(copy: Path) -> None:
+    configure(copy, 'key = "world"\nname = "World"', EXPLODING)
+    with sqlite3.connect(copy / "digest.sqlite3") as database:
+        database.execute("UPDATE articles SET title = ? WHERE title = 'Red crane'", ("a" * 60 + "!",))
+    database.close()
+    done = digest(copy, "issue", "build", "daily", "--rebuild")
+    assert done.returncode == 0
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("warning: sections[exploding].match_title = ")
+    assert "takes too long" in line
+    assert "left out of this build" in line
+    again = digest(copy, "issue", "explain", "daily")
+    assert again.returncode == 0
+
+
+def test_a_pin_of_what_is_printed_and_an_edit_of_what_is_sent_are_one_line(copy: Path) -> None:
+    assert digest(copy, "issue", "build", "daily").returncode == 0
+    with sqlite3.connect(copy / "digest.sqlite3") as database:
+        database.execute("UPDATE issues SET status = 'sent'")
+        database.execute("UPDATE ledger_entries SET state = 'published'")
+        (article,) = database.execute("SELECT article_id FROM issue_items").fetchone()
+    database.close()
+    for arguments, line in (
+        (("articles", "pin", str(article)), "was printed in issue 1 — `--again` prints it once more"),
+        (("issue", "edit", "1", "--subject", "Late"), "issue 1 is sent and can no longer be edited"),
+        (("issue", "drop", "1", "1"), "issue 1 is sent and can no longer be edited"),
+        (("issue", "build", "daily", "--rebuild"), "issue 1 is sent"),
+    ):
+        done = digest(copy, *arguments)
+        assert done.returncode == 1
+        assert line in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_decision_names_the_open_issue(copy: Path) -> None:
+    built = shown(copy, "issue", "build", "daily")
+    item = built["lead"]
+    done = digest(copy, "articles", "edit", str(item["article"]), "--headline", "Better words", "--json")
+    assert done.returncode == 0
+    assert "note: issue 1 is open: its headline there changed" in done.stderr
+    assert json.loads(done.stdout)["open_issues"] == [
+        {"issue": 1, "item": item["item"], "changed": ["headline"], "advice": ""}
+    ]
+    assert shown(copy, "issue", "show", "1")["lead"]["headline"] == "Better words"

@@ -127,6 +127,33 @@ def test_an_exploding_expression_is_left_out_with_a_warning() -> None:
     assert printed(page, Slot.LEAD)
 
 
+BOMBS = [
+    r"^(a|a|aa)+$",
+    r"((a{1,1000}){1,1000}){1,1000}c",
+    r"(x+x+)+y",
+    r"(?b)(?:opens after a year){i<=9,d<=9,s<=9}",
+    r"(?e)(?:abcdefgh){e<=30}",
+    r"(.)(?=.*\1.*\1.*\1.*\1).*(.)(?=.*\2)",
+    r"(?R)?a*(?R)?b",
+    r"(a(?R)?)*$",
+    "(" * 160 + "a" + ")*" * 160,
+    "|".join(f"{letter}*" for letter in "abcdefghijklmnopqrstuvwxyz" * 5),
+]
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_whatever_an_expression_does_it_costs_little(bomb: str) -> None:
+    from time import process_time
+
+    rules = Rules(sections=(Section(key="bomb", name="Bomb", match_title=[bomb]), WORLD))
+    titles = ["a" * 60 + "b", "x" * 2000, "Harbour opens after a year of repairs " * 20]
+    began = process_time()
+    page = pick(*(story(n, title=f"{titles[n % 3]}{n}") for n in range(1, 300)), rules=rules)
+    assert process_time() - began < 1.5  # of CPU, so that a busy machine drops no honest expression
+    assert len(page.warnings) <= 1
+    assert printed(page, Slot.LEAD)
+
+
 def test_one_story_is_printed_once_by_its_representative() -> None:
     page = pick(
         story(1, story_id=7, representative=False, hours=1), story(2, story_id=7, hours=5), story(3, hours=9)
