@@ -3,8 +3,10 @@
 # ruff: noqa: E501 - tables of samples, one a line
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -255,3 +257,22 @@ def test_a_finding_is_a_value() -> None:
     assert Finding("size", E, "x") == Finding("size", E, "x")
     assert Literal("a") != Merge  # what rendering gives is values, too
     assert picture().url.startswith("https")
+
+
+def test_the_data_on_clients_is_shipped_with_its_licence() -> None:
+    import digest.checks
+
+    folder = Path(digest.checks.__file__).parent
+    licence = (folder / "client_support.LICENSE").read_text(encoding="utf-8")
+    assert "MIT License" in licence
+    assert "Permission is hereby granted" in licence
+    data = json.loads((folder / "client_support.json").read_text(encoding="utf-8"))
+    assert len(data["clients"]) > 30
+    assert len(data["features"]) > 200
+
+
+def test_mail_clients_have_what_the_shipped_templates_use() -> None:
+    for template in ("daily", "brief"):
+        made = render(paper(template=template), Theme())
+        harmful = [use.feature.title for use in uses_of(made.mjml) if use.feature.harmful]
+        assert harmful == [], template

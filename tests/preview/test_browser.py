@@ -297,6 +297,9 @@ def test_no_barrier_and_no_sideways_scrolling(
             page.goto(f"{url}?view={view}")
             assert barriers(page, axe, iframes=False) == [], view
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.goto(url.partition("/issue/")[0] + "/template/daily/issue.mjml.j2#L12")
+        assert barriers(page, axe, iframes=False) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("width", [360, 1200])

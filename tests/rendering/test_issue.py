@@ -53,8 +53,30 @@ def test_every_issue_renders_and_passes_the_preflight(
 
 
 @pytest.mark.parametrize("template", ["daily", "brief"])
-def test_the_same_draft_gives_the_same_bytes(template: str) -> None:
-    assert render(paper(template=template), Theme()) == render(paper(template=template), Theme())
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_same_draft_gives_the_same_bytes(template: str, language: str) -> None:
+    assert render(paper(language, template=template), Theme()) == render(
+        paper(language, template=template), Theme()
+    )
+
+
+@pytest.mark.parametrize("template", ["daily", "brief"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_copy_of_chosen_sections_passes_the_preflight(template: str, language: str) -> None:
+    draft = paper(language, sections=4, template=template)
+    rendered = render(draft, Theme())
+    for chosen in (frozenset({"s1"}), frozenset({"s0", "s3"}), frozenset({"s2", "s3"}), frozenset[str]()):
+        items = tuple(
+            item
+            for item in draft.items
+            if item.slot not in {Slot.LEAD, Slot.SECTION} or item.section in chosen
+        )
+        html, text = rendered.html_for(LINKS, chosen), rendered.text_for(LINKS, chosen)
+        found = examine(
+            IssueUnderCheck(draft=replace(draft, items=items), rendered=rendered, html=html, text=text)
+        )
+        assert [finding for finding in found if finding.level is Level.ERROR] == []
+        assert "headings" not in {finding.rule for finding in found}
 
 
 def test_every_text_of_the_draft_is_printed_as_it_is() -> None:
