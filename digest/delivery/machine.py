@@ -117,6 +117,15 @@ class Tended:
 class Intent(Protocol):
     """That a final dot is about to be sent, on its way to the disk."""
 
+    @property
+    def decided(self) -> bool:
+        """Whether ``wait`` would return at once."""
+        ...
+
+    def hurry(self) -> None:
+        """Somebody waits for it."""
+        ...
+
     def wait(self) -> bool:
         """Return when it is safe on disk, or cannot be.
 
@@ -129,15 +138,18 @@ class Intent(Protocol):
 class Outbox(Protocol):
     """Where copies wait; in the database, or in memory for test sends and dry runs.
 
-    ``intend`` and ``record`` are called by many threads, the rest by one.
+    ``intend``, ``record`` and ``release`` are called by several threads, the rest by one.
     """
 
     def claim(self, limit: int) -> Sequence[Claim]:
         """Take at most ``limit`` copies that are due and whose readers still want them."""
         ...
 
-    def intend(self, claim: Claim, date: datetime) -> Intent:
-        """Ask to record that the final dot will be sent; does not wait. Asking again is harmless."""
+    def intend(self, claim: Claim, date: datetime, told: Callable[[], None] | None = None) -> Intent:
+        """Ask to record that the final dot will be sent; does not wait. Asking again is harmless.
+
+        ``told`` is called, perhaps by another thread, once for a whole group of intents that is decided.
+        """
         ...
 
     def record(self, claim: Claim, verdict: Verdict) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import islice
 
@@ -44,8 +44,13 @@ class MemoryOutbox:
             self._out.update(claim.id for claim in claims)
         return claims
 
-    def intend(self, claim: Claim, date: datetime) -> Intent:
+    decided = True
+
+    def intend(self, claim: Claim, date: datetime, told: Callable[[], None] | None = None) -> Intent:
         return self
+
+    def hurry(self) -> None:
+        """Nothing is written, nothing needs to be hurried."""
 
     def wait(self) -> bool:
         """Every intent holds while the outbox is open."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -55,8 +55,8 @@ class NoticeOutbox:
         self._editors = tuple(editors)
         self._hot = hot_statements("notices", sqlite=engine.dialect.name == "sqlite")
 
-    def intend(self, claim: Claim, date: datetime) -> Intent:
-        return self._writer.ask(self._hot, (claim.id, claim.fence, date))
+    def intend(self, claim: Claim, date: datetime, told: Callable[[], None] | None = None) -> Intent:
+        return self._writer.ask(self._hot, (claim.id, claim.fence, date), told)
 
     def record(self, claim: Claim, verdict: Verdict) -> None:
         self._writer.record(self._hot, (claim.id, claim.fence, verdict))

@@ -6,7 +6,7 @@ worker holds is worth nothing without the row's fence, which grows with every cl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -83,8 +83,8 @@ class SqlOutbox:
 
     # -- the hot path -------------------------------------------------------------------------
 
-    def intend(self, claim: Claim, date: datetime) -> Intent:
-        return self._writer.ask(self._hot, (claim.id, claim.fence, date))
+    def intend(self, claim: Claim, date: datetime, told: Callable[[], None] | None = None) -> Intent:
+        return self._writer.ask(self._hot, (claim.id, claim.fence, date), told)
 
     def record(self, claim: Claim, verdict: Verdict) -> None:
         self._writer.record(self._hot, (claim.id, claim.fence, verdict))

@@ -1,72 +1,74 @@
-"""The threads that hold the connections: one copy at a time each, intent before the dot, result after."""
+"""One thread that serves all connections: a copy at a time on each, intent before the dot, result after.
+
+A delivery is a generator that yields what it waits for (``digest.values.Steps``); the thread goes on with
+whichever can. A thread a connection would spend most of its time handing over the interpreter's lock.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import queue
 import random
+import select
+import socket
 import threading
 from collections import deque
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy.exc import DBAPIError
 
 from digest.clock import Clock
-from digest.delivery.machine import Claim, Composer, Outbox, Policy, Verdict
+from digest.delivery.aside import Aside
+from digest.delivery.conclusions import NOT_SENT, Conclusions
+from digest.delivery.machine import Claim, Composer, Outbox, Policy
+from digest.delivery.permit import Permit
 from digest.delivery.server import ServerHealth
-from digest.delivery.suspicion import Suspicion
-from digest.delivery.verdicts import judge, unsent
-from digest.errors import AuthenticationFailed, ServerUnavailable, TransportError
-from digest.mail.judgement import Stage, asks_for_less, judge_reply
-from digest.models import DeliveryStatus
+from digest.errors import AuthenticationFailed, ServerUnavailable
 from digest.values import (
-    Accepted,
+    PERMIT,
     Blame,
     Connection,
     Deferred,
+    Envelope,
     Outcome,
     Refused,
+    Steps,
     Transport,
     Uncertain,
-    Withheld,
+    Wait,
 )
 from subscribers.errors import InvalidAddress
 
 log = logging.getLogger(__name__)
-FRESH_SECONDS = 0.5  # how old the answer to an intent may be when the dot is sent
-NOT_SENT = "not sent"  # how replies begin that no server gave: our own refusals say so
-LOGIN_NEEDED = frozenset({530, 534, 535, 538})  # RFC 4954, section 6
+TICK_SECONDS = 0.1  # how often time limits, delays and idle connections are looked at
+GOODBYE_SECONDS = 2.0  # how long the end waits for the server's good-byes
+_HUNG_UP = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 Waiting = tuple[Outbox, Composer, Claim]
-Suspect = tuple[Outbox, Claim, Verdict]
 
 
-class Permit:
-    """Asks for the intent when the envelope is about to go, so that its commit and the message travel at
-    the same time; called before the dot, it waits for the answer. Remembers it, should the connection break
-    its contract."""
+@dataclass(slots=True, eq=False)
+class _Slot:
+    """A place for a connection; ``item`` is the copy that it carries or waits to carry."""
 
-    __slots__ = ("_asked", "_claim", "_clock", "_date", "_intent", "_outbox", "granted")
-
-    def __init__(self, outbox: Outbox, claim: Claim, date: datetime, clock: Clock) -> None:
-        self._outbox = outbox
-        self._claim = claim
-        self._date = date
-        self._clock = clock
-        self._asked = clock.monotonic()
-        self._intent = outbox.intend(claim, date)
-        self.granted = False
-
-    def __call__(self) -> bool:
-        if self._clock.monotonic() - self._asked > FRESH_SECONDS:
-            # A slow server, or we were stopped: lease, fence and pause are asked about once more.
-            self._intent = self._outbox.intend(self._claim, self._date)
-        self.granted = self._intent.wait()
-        return self.granted
+    index: int
+    connection: Connection | None = None
+    fd: int = -1
+    heard: int = 0  # the events of the socket that are listened to
+    item: Waiting | None = None
+    permit: Permit | None = None
+    steps: Steps | None = None
+    wait: Wait | None = None
+    deadline: float = 0.0
+    opening: bool = False
+    aside: bool = False  # the copy is sent by another thread, by a connection that makes it wait
+    idle_since: float = 0.0
 
 
 class Senders:
-    """``policy.connections`` threads that take copies from one queue."""
+    """``policy.connections`` places that take copies from one queue."""
 
     def __init__(
         self,
@@ -82,249 +84,347 @@ class Senders:
         self._transport = transport
         self._health = health
         self._clock = clock
-        self._policy = policy
-        self._chance = chance
         self._idle_seconds = idle
-        self._ready: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._ready: deque[Waiting] = deque()
         self._low = max(8, 4 * policy.connections)
-        self._busy = 0
-        self._busy_lock = threading.Lock()
-        self._ending = threading.Event()
-        self._suspicion = Suspicion(doubt_limit=policy.fuse(copies))
-        self._suspect_outbox: dict[int, Outbox] = {}
-        self._threads = [
-            threading.Thread(target=self._work, args=(index,), name=f"delivery-{index}", daemon=True)
-            for index in range(policy.connections)
-        ]
-        self.outcomes: deque[DeliveryStatus] = deque()
-        self.hungry = threading.Event()
-        self.denied = threading.Event()
-        self.throttled: deque[str] = deque(maxlen=1000)  # addresses whose servers asked for less
-        self.accepted_any = False
-        self.pause_reason = ""
-        self.fatal: TransportError | None = None
+        self._given = 0  # counted by the worker's thread alone
+        self._taken_back = 0
+        self._concluded = 0  # counted by ours alone
+        self._ending = False
+        self._slots = [_Slot(index) for index in range(policy.connections)]
+        self._free = self._slots[::-1]  # the last is taken first: it has a connection if any has
+        self._benched: list[_Slot] = []  # more than the server bears at the moment
+        self._by_fd: dict[int, _Slot] = {}
+        self._parked: list[_Slot] = []
+        self._news: deque[Callable[[], None]] = deque()  # what other threads want done in ours
+        self._aside = Aside(clock, policy.connections, name="delivery-aside")
+        self._poll = select.poll()
+        self._sleeping = False
+        self._bell, self._ring = socket.socketpair()
+        self._bell.setblocking(False)
+        self._ring.setblocking(False)
+        self._thread = threading.Thread(target=self._run, name="delivery-senders", daemon=True)
+        self.conclusions = Conclusions(health, clock, policy, chance=chance, copies=copies)
         self.broken: BaseException | None = None
 
     def start(self) -> None:
-        """Start the threads; connections are opened when there is something to send."""
-        for thread in self._threads:
-            thread.start()
+        """Start the thread; connections are opened when there is something to send."""
+        self._thread.start()
 
     def put(self, outbox: Outbox, compose: Composer, claim: Claim) -> None:
         """Hand over a copy."""
-        with self._busy_lock:
-            self._busy += 1
-        self._ready.put((outbox, compose, claim))
+        self._given += 1
+        self._ready.append((outbox, compose, claim))
+        self._wake()
 
     @property
     def waiting(self) -> int:
         """How many copies wait for a connection."""
-        return self._ready.qsize()
+        return len(self._ready)
 
     @property
     def idle(self) -> bool:
         """Whether nothing waits and nothing is on the wire."""
-        return self._busy == 0
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more should be sent, whatever waits."""
-        return bool(self.fatal or self.pause_reason or self._health.given_up)
-
-    @property
-    def suspect_reply(self) -> str:
-        """The last refusal that blames sender or message."""
-        return self._suspicion.reply
+        return self._given - self._taken_back == self._concluded
 
     def drain(self) -> list[tuple[Outbox, Claim]]:
         """Take back what waits."""
         taken: list[tuple[Outbox, Claim]] = []
-        while True:
-            try:
-                item = self._ready.get_nowait()
-            except queue.Empty:
-                break
-            if item is not None:
-                taken.append((item[0], item[2]))
-        with self._busy_lock:
-            self._busy -= len(taken)
+        with contextlib.suppress(IndexError):
+            while True:
+                outbox, _, claim = self._ready.popleft()
+                taken.append((outbox, claim))
+        self._taken_back += len(taken)
         return taken
-
-    def suspects(self) -> list[Suspect]:
-        """Take the refusals for which nobody was blamed yet."""
-        return [
-            (self._suspect_outbox.pop(claim.id), claim, verdict) for claim, verdict in self._suspicion.clear()
-        ]
 
     def finish(self) -> None:
         """Let what is on the wire come to its end, and close the connections."""
-        self._ending.set()
-        for _ in self._threads:
-            self._ready.put(None)
-        for thread in self._threads:
-            thread.join()
+        self._ending = True
+        self._wake()
+        self._thread.join()
+        self._bell.close()
+        self._ring.close()
 
-    # -- a thread -----------------------------------------------------------------------------
+    # -- the loop -----------------------------------------------------------------------------
 
-    def _work(self, index: int) -> None:
-        connection: Connection | None = None
+    def _run(self) -> None:
         try:
-            while True:
-                if index >= self._health.allowed and not self._ending.is_set():
-                    connection = _closed(connection)
-                    self._clock.wait(0.1, until=self._ending)
-                    continue
-                try:
-                    item = self._ready.get(timeout=self._idle_seconds)
-                except queue.Empty:
-                    connection = _closed(connection)
-                    continue
-                if item is None:
-                    return
-                if self._ready.qsize() < self._low and not self.hungry.is_set():
-                    self.hungry.set()
-                try:
-                    connection = self._deliver(connection, *item)
-                finally:
-                    with self._busy_lock:
-                        self._busy -= 1
+            self._poll.register(self._bell, select.POLLIN)
+            ticked = self._clock.monotonic()
+            while not (self._ending and not self._ready and self.idle):
+                self._take_news()
+                self._go_on_with_permitted()
+                self._feed()
+                self._listen()
+                now = self._clock.monotonic()
+                if now - ticked >= TICK_SECONDS:
+                    ticked = now
+                    self._tick(now)
         except BaseException as error:  # noqa: BLE001 - raised again by the worker's own thread
             self.broken = error
-            self.hungry.set()
+            self.conclusions.hungry.set()
         finally:
-            _closed(connection)
+            for slot in self._slots:
+                self._let_go(slot)
+            self._aside.finish(GOODBYE_SECONDS)
 
-    def _deliver(
-        self, connection: Connection | None, outbox: Outbox, compose: Composer, claim: Claim
-    ) -> Connection | None:
-        if self.over:
-            outbox.release([claim])
-            return connection
-        if connection is None or not connection.usable:
-            _closed(connection)
-            connection = self._open()
-            if connection is None:
-                outbox.release([claim])
-                return None
+    def _wake(self) -> None:
+        """Called by any thread that has news for ours."""
+        if self._sleeping:
+            self._sleeping = False
+            with contextlib.suppress(OSError):  # it rings already
+                self._ring.send(b".")
+
+    def _tell(self, news: Callable[[], None]) -> None:
+        self._news.append(news)
+        self._wake()
+
+    def _listen(self) -> None:
+        """Wait until a socket, another thread or the time has something for us."""
+        events = self._poll.poll(0) if self._parked else []
+        if not events:
+            self._sleeping = True  # from here on others ring; what came before is looked for now
+            if not self._has_work():
+                if self._parked and (permit := self._parked[0].permit):
+                    permit.hurry()  # nothing else to do meanwhile
+                events = self._poll.poll(TICK_SECONDS * 1000)
+            self._sleeping = False
+        for fd, event in events:
+            slot = self._by_fd.get(fd)
+            if slot is None:
+                with contextlib.suppress(OSError):
+                    self._bell.recv(4096)
+            elif slot.wait is not None and slot.wait.readable:
+                self._resume(slot, answer=True)
+            else:
+                self._unexpected(slot, event)
+
+    def _has_work(self) -> bool:
+        return bool(
+            self._news
+            or (self._ready and self._free)
+            or (self._ending and self.idle)
+            or any(slot.permit.ready() for slot in self._parked if slot.permit)
+        )
+
+    def _take_news(self) -> None:
+        while self._news:
+            self._news.popleft()()
+
+    def _go_on_with_permitted(self) -> None:
+        if not self._parked:
+            return
+        parked, self._parked = self._parked, []
+        for slot in parked:
+            if slot.permit is not None and slot.permit.ready():
+                self._resume(slot, answer=slot.permit())
+            else:
+                self._parked.append(slot)
+
+    def _tick(self, now: float) -> None:
+        for slot in self._slots:
+            if slot.item is None:
+                unused = now - slot.idle_since >= self._idle_seconds or slot.index >= self._health.allowed
+                if slot.connection is not None and unused:
+                    self._let_go(slot)
+            elif slot.steps is not None:
+                if slot.wait is not PERMIT and now >= slot.deadline:
+                    self._resume(slot, answer=False)
+            elif slot.opening:
+                if self._ending:
+                    self._give_back(slot)  # whoever stops does not wait for a server that does not answer
+            elif slot.connection is None:
+                self._open(slot)
+        benched, self._benched = self._benched, []
+        for slot in benched:
+            self._take_back(slot)
+
+    # -- copies -------------------------------------------------------------------------------
+
+    def _feed(self) -> None:
+        """Give what waits to free places."""
+        while self._ready and self._free:
+            slot = self._free.pop()
+            try:
+                slot.item = self._ready.popleft()
+            except IndexError:  # taken back this moment
+                self._free.append(slot)
+                return
+            if len(self._ready) < self._low and not self.conclusions.hungry.is_set():
+                self.conclusions.hungry.set()
+            if slot.connection is None:
+                self._open(slot)
+            else:
+                self._begin(slot, slot.connection)
+
+    def _take_back(self, slot: _Slot) -> None:
+        """A place without a copy: free, or more than the server bears."""
+        if slot.index >= self._health.allowed and not self._ending:
+            self._let_go(slot)
+            self._benched.append(slot)
+        elif slot.connection is None:
+            self._free.insert(0, slot)
+        else:
+            self._free.append(slot)
+
+    def _begin(self, slot: _Slot, connection: Connection) -> None:
+        """Put a copy on the wire."""
+        if slot.item is None:
+            return None
+        outbox, compose, claim = slot.item
+        if self.conclusions.over:
+            return self._give_back(slot)
         date = claim.date or self._clock.now().replace(microsecond=0)
-        permit = Permit(outbox, claim, date, self._clock)
-        outcome: Outcome
+        permit = slot.permit = Permit(outbox, claim, date, self._clock, self._wake)
         try:
             envelope = compose(claim, date)
         except InvalidAddress as error:
-            outcome = Refused(553, f"{NOT_SENT}: {error.reason}", "5.1.3", Blame.RECIPIENT)
+            refused = Refused(553, f"{NOT_SENT}: {error.reason}", "5.1.3", Blame.RECIPIENT)
+            return self._conclude(slot, refused)
         except DBAPIError:
-            outbox.release([claim])  # what it is made of cannot be read now: no fault of the copy
-            return connection
+            return self._give_back(slot)  # what it is made of cannot be read now: no fault of the copy
         except Exception as error:
             log.exception("a copy cannot be composed")
-            outcome = Refused(0, f"the copy cannot be composed: {error}", blame=Blame.MESSAGE)
+            refused = Refused(0, f"the copy cannot be composed: {error}", blame=Blame.MESSAGE)
+            return self._conclude(slot, refused)
+        steps = getattr(connection, "steps", None)
+        if steps is None:
+            return self._send_aside(slot, connection, envelope, permit)
+        slot.steps = steps(envelope)
+        return self._resume(slot, answer=None)
+
+    def _resume(self, slot: _Slot, *, answer: bool | None) -> None:
+        """Go on with a delivery until it waits again, or has its outcome."""
+        steps = slot.steps
+        if steps is None or slot.permit is None:
+            return
+        try:
+            while True:
+                wait = steps.send(answer)  # type: ignore[arg-type]  # None begins it
+                if wait is not PERMIT:
+                    break
+                if not slot.permit.ready():
+                    slot.wait = wait
+                    self._parked.append(slot)
+                    return
+                answer = slot.permit()
+        except StopIteration as ended:
+            self._conclude(slot, ended.value)
+            return
+        except OSError as error:  # no connection of ours: another transport's
+            self._conclude(slot, _broken(slot, error))
+            return
+        events = select.POLLIN | select.POLLOUT if wait.writable else select.POLLIN
+        if slot.heard != events:
+            self._hear(slot, events)
+        slot.wait = wait
+        slot.deadline = self._clock.monotonic() + wait.seconds
+
+    def _hear(self, slot: _Slot, events: int) -> None:
+        slot.heard = events
+        slot.fd = slot.connection.fileno()  # type: ignore[union-attr]  # it yielded: it is a stepped one
+        self._by_fd[slot.fd] = slot
+        self._poll.register(slot.fd, events)
+
+    def _turn_deaf(self, slot: _Slot) -> None:
+        if slot.heard:
+            slot.heard = 0
+            del self._by_fd[slot.fd]
+            self._poll.unregister(slot.fd)
+
+    def _unexpected(self, slot: _Slot, event: int) -> None:
+        """The server says something that nobody waits for, or hangs up."""
+        self._turn_deaf(slot)  # whoever is on its way will find it when it reads
+        if slot.item is None:
+            self._let_go(slot)  # nothing is lost with it
         else:
-            try:
-                outcome = connection.send(envelope, permit=permit)
-            except OSError as error:
-                connection = _closed(connection)
-                broken = f"the connection broke: {error}"
-                outcome = Uncertain(broken) if permit.granted else Deferred(0, broken, blame=Blame.CONNECTION)
-        self._conclude(outbox, claim, outcome)
-        return connection
+            log.debug("the server spoke out of turn (%d)", event & _HUNG_UP)
 
-    def _open(self) -> Connection | None:
-        """A new connection, after the wait that the server's health asks for; None when it is all over."""
-        while True:
-            if self.over or self._ending.is_set():
-                return None
-            delay = self._health.delay()
-            if delay > 0:
-                self._clock.wait(min(delay, 1.0), until=self._ending)
-                continue
-            try:
-                connection = self._transport.open()
-            except AuthenticationFailed as error:
-                self.fatal = error
-                self.hungry.set()
-            except ServerUnavailable as error:
-                self._health.trouble(str(error))
-                self.hungry.set()
-            else:
-                self._health.reached()
-                return connection
+    def _send_aside(self, slot: _Slot, connection: Connection, envelope: Envelope, permit: Permit) -> None:
+        def done(outcome: object, error: BaseException | None) -> None:
+            self._tell(partial(self._was_sent_aside, slot, outcome, error))
 
-    # -- outcomes -----------------------------------------------------------------------------
+        slot.aside = True
+        self._aside.do(partial(connection.send, envelope, permit=permit), done)
 
-    def _conclude(self, outbox: Outbox, claim: Claim, outcome: Outcome) -> None:
-        now = self._clock.now()
-        verdict = judge(outcome, claim, now=now, policy=self._policy, chance=self._chance)
-        match outcome:
-            case Accepted():
-                self.accepted_any = True
-                self._health.well()
-                for suspect, refusal in self._suspicion.accepted():
-                    home = self._suspect_outbox.pop(suspect.id)
-                    home.record(suspect, refusal)
-                    self.outcomes.append(refusal.status)
-            case Refused(blame=Blame.RECIPIENT, code=code, enhanced=enhanced, reply=reply):
-                said_by_server = not reply.startswith(NOT_SENT)
-                if said_by_server and judge_reply(code, enhanced, reply, stage=Stage.RCPT).alarm:
-                    return self._suspect(outbox, claim, verdict)
-            case Refused(blame=Blame.MESSAGE):
-                if claim.notice is None:
-                    return self._suspect(outbox, claim, verdict)
-            case Refused(code=code) if code in LOGIN_NEEDED:
-                self.fatal = AuthenticationFailed(
-                    f"the mail server wants a log-in: {verdict.reply}", remedy="set DIGEST_SMTP_URL"
-                )
-                self.hungry.set()
-                verdict = unsent(claim)
-            case Refused(blame=Blame.SENDER):
-                self._halt(f"the server refuses our sender: {verdict.reply}")
-                verdict = unsent(claim)
-            case Refused():
-                self._health.trouble(verdict.reply)
-                verdict = unsent(claim)
-            case Deferred(code=code, enhanced=enhanced, reply=reply, blame=blame):
-                if asks_for_less(code, enhanced, reply):
-                    self.throttled.append(claim.recipient.address)
-                    self.hungry.set()
-                if blame in {Blame.CONNECTION, Blame.SENDER}:
-                    self._health.trouble(f"{code} {reply}" if code else reply)
-            case Uncertain():
-                self._health.trouble(verdict.reply)
-                if self._suspicion.doubtful():
-                    self._halt(
-                        "the server takes copies and gives no answer to the final dot, many times in a row;"
-                        " those copies are in doubt (`digest send ID --uncertain resend|drop`)"
-                    )
-            case Withheld():
-                self.denied.set()
-        outbox.record(claim, verdict)
-        if verdict.status is not DeliveryStatus.QUEUED:
-            self.outcomes.append(verdict.status)
-        if verdict.status is not DeliveryStatus.SENT and log.isEnabledFor(logging.INFO):
-            self._tell(claim, verdict, outcome)
+    def _was_sent_aside(self, slot: _Slot, outcome: object, error: BaseException | None) -> None:
+        slot.aside = False
+        if isinstance(error, OSError):
+            self._conclude(slot, _broken(slot, error))
+        elif error is not None:
+            raise error
+        else:
+            self._conclude(slot, outcome)  # type: ignore[arg-type]
+
+    def _conclude(self, slot: _Slot, outcome: Outcome) -> None:
+        if slot.item is None:
+            return
+        outbox, _, claim = slot.item
+        self.conclusions.conclude(outbox, claim, outcome)
+        if slot.connection is not None and not slot.connection.usable:
+            self._let_go(slot)
+        self._done(slot)
+
+    def _give_back(self, slot: _Slot) -> None:
+        if slot.item is not None:
+            slot.item[0].release([slot.item[2]])
+            self._done(slot)
+
+    def _done(self, slot: _Slot) -> None:
+        slot.item = slot.permit = slot.steps = slot.wait = None
+        slot.idle_since = self._clock.monotonic()
+        self._concluded += 1
+        if not slot.opening:
+            self._take_back(slot)
+
+    # -- connections --------------------------------------------------------------------------
+
+    def _open(self, slot: _Slot) -> None:
+        """Ask for a connection, unless the server's health asks for patience: the tick comes again."""
+        if self.conclusions.over or self._ending:
+            return self._give_back(slot)
+        if self._health.delay() > 0:
+            return None
+
+        def done(connection: object, error: BaseException | None) -> None:
+            self._tell(partial(self._opened, slot, connection, error))
+
+        slot.opening = True
+        self._aside.do(self._transport.open, done)
         return None
 
-    def _tell(self, claim: Claim, verdict: Verdict, outcome: Outcome) -> None:
-        """One line a copy that was not accepted; with ``-v`` the address too."""
-        reader = claim.recipient
-        log.info(
-            "delivery=%d subscriber=%d status=%s outcome=%s reply=%r",
-            claim.id, reader.subscriber_id, verdict.status.value, type(outcome).__name__, verdict.reply,
-        )  # fmt: skip
-        log.debug("delivery=%d address=%s", claim.id, reader.address)
+    def _opened(self, slot: _Slot, connection: object, error: BaseException | None) -> None:
+        slot.opening = False
+        if isinstance(error, AuthenticationFailed):
+            self.conclusions.fail(error)
+        elif isinstance(error, ServerUnavailable):
+            self._health.trouble(str(error))
+            self.conclusions.hungry.set()
+        elif error is not None:
+            raise error
+        else:
+            self._health.reached()
+            slot.connection = connection  # type: ignore[assignment]
+        if slot.item is None:
+            self._take_back(slot)  # its copy was given back meanwhile
+        elif slot.connection is None:
+            self._open(slot)
+        else:
+            self._begin(slot, slot.connection)
 
-    def _suspect(self, outbox: Outbox, claim: Claim, verdict: Verdict) -> None:
-        self._suspect_outbox[claim.id] = outbox
-        if self._suspicion.refused(claim, verdict):
-            self._halt(f"the server refuses every copy: {verdict.reply}")
-
-    def _halt(self, reason: str) -> None:
-        self.pause_reason = self.pause_reason or reason
-        self.hungry.set()
+    def _let_go(self, slot: _Slot) -> None:
+        """Close a place's connection, aside: a good-bye may have to wait for its answer."""
+        connection, slot.connection = slot.connection, None
+        self._turn_deaf(slot)
+        if connection is not None:
+            self._aside.do(connection.close)
 
 
-def _closed(connection: Connection | None) -> Connection | None:
-    """Close what is open; return what the variable that held it holds now: nothing."""
-    if connection is not None:
-        connection.close()
-    return None
+def _broken(slot: _Slot, error: OSError) -> Outcome:
+    connection, slot.connection = slot.connection, None
+    with contextlib.suppress(OSError):
+        if connection is not None:
+            connection.close()
+    why = f"the connection broke: {error}"
+    granted = slot.permit is not None and slot.permit.granted
+    return Uncertain(why) if granted else Deferred(0, why, blame=Blame.CONNECTION)

@@ -124,6 +124,7 @@ class Worker:
             idle=self._habits.idle,
             copies=copies,
         )
+        self._conclusions = self._senders.conclusions
         self._pending: deque[tuple[Lane, Claim]] = deque()
         self._batch = min(256, max(32, 16 * policy.connections))
         self._run = Run()
@@ -156,7 +157,7 @@ class Worker:
         while True:
             now = self._clock.monotonic()
             self._report()
-            if self._senders.throttled:
+            if self._conclusions.throttled:
                 self._slow_down()
             if self._stop.is_set():
                 return self._finish(End.STOPPED)
@@ -166,8 +167,8 @@ class Worker:
                 tended = looked = now
                 if not self._tend():
                     return None
-            elif now - looked >= LOOK_SECONDS or self._senders.denied.is_set():
-                self._senders.denied.clear()
+            elif now - looked >= LOOK_SECONDS or self._conclusions.denied.is_set():
+                self._conclusions.denied.clear()
                 looked = now
                 if not self._look():
                     return None
@@ -177,8 +178,8 @@ class Worker:
             if self._over and self._senders.idle:
                 return None
             if self._over or self._pending or not self._senders.idle:
-                self._senders.hungry.wait(0.05)
-                self._senders.hungry.clear()
+                self._conclusions.hungry.wait(0.05)
+                self._conclusions.hungry.clear()
                 continue
             # Nothing to claim, nothing on the wire.
             self._settle_suspects()
@@ -228,7 +229,7 @@ class Worker:
 
     def _hand_over(self, lane: Lane, claim: Claim) -> None:
         if self._domain_pace is not None and lane.paced:
-            if self._senders.throttled:
+            if self._conclusions.throttled:
                 self._slow_down()
             pace = self._domain_pace(claim.recipient.address)
             slots = pace.take(1)
@@ -242,7 +243,7 @@ class Worker:
 
     def _slow_down(self) -> None:
         """Where recipients' own servers are talked to: who asked for less is let be, and the others go on."""
-        asked = {self._senders.throttled.popleft() for _ in range(len(self._senders.throttled))}
+        asked = {self._conclusions.throttled.popleft() for _ in range(len(self._conclusions.throttled))}
         if self._domain_pace is None or not asked:
             return
         for pace in {id(pace): pace for pace in map(self._domain_pace, asked)}.values():
@@ -315,13 +316,12 @@ class Worker:
         return False
 
     def _given_up(self) -> bool:
-        senders = self._senders
-        if senders.broken is not None:
-            raise senders.broken
-        if senders.pause_reason:
-            self._pause(senders.pause_reason)
+        if self._senders.broken is not None:
+            raise self._senders.broken
+        if self._conclusions.pause_reason:
+            self._pause(self._conclusions.pause_reason)
             return True
-        error = senders.fatal or self._health.given_up
+        error = self._conclusions.fatal or self._health.given_up
         if error is None:
             return False
         self._release()
@@ -330,21 +330,21 @@ class Worker:
 
     def _settle_suspects(self) -> None:
         """At the end: refusals that no acceptance followed or preceded blame the message, not readers."""
-        held = self._senders.suspects()
+        held = self._conclusions.suspects()
         if not held:
             return
-        if self._senders.accepted_any:
+        if self._conclusions.accepted_any:
             for outbox, claim, verdict in held:
                 outbox.record(claim, verdict)
-                self._senders.outcomes.append(verdict.status)
+                self._conclusions.outcomes.append(verdict.status)
             return
         for outbox, claim, _ in held:
             outbox.release([claim])
-        self._pause(f"the server refuses every copy: {self._senders.suspect_reply}")
+        self._pause(f"the server refuses every copy: {self._conclusions.suspect_reply}")
 
     def _pause(self, reason: str) -> None:
         self._release()
-        for outbox, claim, _ in self._senders.suspects():
+        for outbox, claim, _ in self._conclusions.suspects():
             outbox.release([claim])
         self._lanes[-1].outbox.pause(reason)
         self._finish(End.PAUSED, reason)
@@ -370,7 +370,7 @@ class Worker:
         self._release()
         self._senders.finish()
         try:
-            for outbox, claim, _ in self._senders.suspects():
+            for outbox, claim, _ in self._conclusions.suspects():
                 outbox.release([claim])
             for lane in self._lanes:
                 lane.outbox.settle()
@@ -381,7 +381,7 @@ class Worker:
         self._report()
 
     def _report(self) -> None:
-        outcomes = self._senders.outcomes
+        outcomes = self._conclusions.outcomes
         fresh: dict[DeliveryStatus, int] = {}
         for _ in range(len(outcomes)):
             status = outcomes.popleft()

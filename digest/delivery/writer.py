@@ -12,7 +12,7 @@ import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ from subscribers.database import reading
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
+Row = TypeVar("Row")
 PATIENCE_SECONDS = 30.0  # how long results are kept for a database that went away
 REPAIR = "repair it and repeat the command: what was sent will not be sent again"
 LINGER_SECONDS = 0.01  # how long a result or an intent lies that nobody waits for
@@ -36,24 +37,36 @@ CHECKPOINT_PAGES = 4000  # of SQLite's WAL, 16 MB: the default of 1000 stalls co
 
 
 class _Intent:
-    """Implements ``digest.delivery.machine.Intent``; ``granted`` is valid once ``done`` could be taken."""
+    """Implements ``digest.delivery.machine.Intent``; ``granted`` is valid once it is ``decided``."""
 
-    __slots__ = ("_writer", "done", "granted", "hot", "row")
+    __slots__ = ("_waiting", "_writer", "decided", "granted", "hot", "row", "told")
 
-    def __init__(self, writer: Writer, hot: Hot, row: tuple[int, int, datetime]) -> None:
+    def __init__(
+        self, writer: Writer, hot: Hot, row: tuple[int, int, datetime], told: Callable[[], None] | None
+    ) -> None:
         self._writer = writer
+        self._waiting: threading.Event | None = None
         self.hot = hot
         self.row = row
+        self.told = told
         self.granted = False
-        self.done = threading.Lock()
-        self.done.acquire()
+        self.decided = False
+
+    def hurry(self) -> None:
+        self._writer.hurry()
 
     def wait(self) -> bool:
-        if not self.done.acquire(blocking=False):
-            self._writer.hurry()
-            self.done.acquire()
-        self.done.release()
+        if not self.decided:
+            self._waiting = threading.Event()
+            if not self.decided:  # or it was decided before the event was there to be set
+                self._writer.hurry()
+                self._waiting.wait()
         return self.granted
+
+    def decide(self) -> None:
+        self.decided = True
+        if self._waiting is not None:
+            self._waiting.set()
 
 
 class _Job:
@@ -102,11 +115,13 @@ class Writer:
         """Why the database cannot be written at the moment, or empty."""
         return self._failure
 
-    def ask(self, hot: Hot, row: tuple[int, int, datetime]) -> _Intent:
-        """Ask for an intent ``(id, fence, date)``; its ``wait`` returns when it is on disk."""
-        intent = _Intent(self, hot, row)
+    def ask(
+        self, hot: Hot, row: tuple[int, int, datetime], told: Callable[[], None] | None = None
+    ) -> _Intent:
+        """Ask for an intent ``(id, fence, date)``; it is ``decided`` when it is on disk, or cannot be."""
+        intent = _Intent(self, hot, row, told)
         if self._failure:
-            intent.done.release()
+            intent.decide()
         else:
             self._put(intent)
         return intent
@@ -178,6 +193,25 @@ class Writer:
     # -- the thread ---------------------------------------------------------------------------
 
     def _run(self) -> None:
+        try:
+            self._serve()
+        finally:
+            self._disconnect()
+            self._let_all_go()
+
+    def _let_all_go(self) -> None:
+        """Nobody may wait for ever for a thread that is gone."""
+        self._gone.set()
+        self._failure = self._failure or "the delivery has ended"
+        while self._items:
+            item = self._items.popleft()
+            if isinstance(item, _Intent):
+                _decide([item])
+            elif isinstance(item, _Job):
+                item.error = DatabaseUnusable(self._failure)
+                item.done.release()
+
+    def _serve(self) -> None:
         held: list[tuple[Hot, tuple[int, int, Verdict]]] = []
         running = True
         while running:
@@ -197,17 +231,6 @@ class Writer:
             held = self._write(results, intents)
             for job in jobs:
                 self._do(job, blocked=bool(held))
-        self._disconnect()
-        # Nobody may wait for ever for a thread that is gone.
-        self._gone.set()
-        self._failure = self._failure or "the delivery has ended"
-        while self._items:
-            item = self._items.popleft()
-            if isinstance(item, _Intent):
-                item.done.release()
-            elif isinstance(item, _Job):
-                item.error = DatabaseUnusable(self._failure or "the delivery has ended")
-                item.done.release()
 
     def _gather(self) -> list[_Item]:
         """Wait for work, and then until somebody waits for it; take all there is."""
@@ -235,10 +258,9 @@ class Writer:
                 log.exception("a result of the delivery could not be written")
             for intent in intents:  # whether it was committed is unknown: the dot is not sent
                 intent.granted = False
-                intent.done.release()
+            _decide(intents)
             return self._wait_for_database(results, error)
-        for intent in intents:
-            intent.done.release()
+        _decide(intents)
         return []
 
     def _commit(self, results: list[tuple[Hot, tuple[int, int, Verdict]]], intents: list[_Intent]) -> None:
@@ -249,12 +271,12 @@ class Writer:
         if self._sqlite:
             cursor.execute("BEGIN IMMEDIATE")
         try:
-            granted: dict[str, set[int]] = {}
-            for hot in {hot for hot, _ in results}:
-                hot.record(cursor, [result for its, result in results if its is hot])
-            for hot in {intent.hot for intent in intents}:
-                rows = [intent.row for intent in intents if intent.hot is hot]
-                granted[hot.table] = hot.intend(cursor, rows, now)
+            for hot, rows in _by_table(results):
+                hot.record(cursor, rows)
+            granted = [
+                (hot, hot.intend(cursor, rows, now))
+                for hot, rows in _by_table([(intent.hot, intent.row) for intent in intents])
+            ]
             if self._sqlite:
                 cursor.execute("COMMIT")
             else:
@@ -266,7 +288,7 @@ class Writer:
             cursor.close()
         self.commits += 1
         for intent in intents:
-            intent.granted = intent.row[0] in granted[intent.hot.table]
+            intent.granted = any(intent.hot is hot and intent.row[0] in ids for hot, ids in granted)
 
     def _wait_for_database(
         self, results: list[tuple[Hot, tuple[int, int, Verdict]]], error: Exception
@@ -350,6 +372,27 @@ class Writer:
         if isinstance(error, DBAPIError):
             return isinstance(error, OperationalError) or error.connection_invalidated
         return isinstance(error, module.OperationalError | module.InterfaceError)
+
+
+def _by_table(pairs: Sequence[tuple[Hot, Row]]) -> list[tuple[Hot, list[Row]]]:
+    """Copies and notices apart; almost always there is one kind only."""
+    found: list[tuple[Hot, list[Row]]] = []
+    for hot, row in pairs:
+        for known, rows in found:
+            if known is hot:
+                rows.append(row)
+                break
+        else:
+            found.append((hot, [row]))
+    return found
+
+
+def _decide(intents: list[_Intent]) -> None:
+    for intent in intents:
+        intent.decide()
+    for told in {intent.told for intent in intents}:
+        if told is not None:
+            told()
 
 
 def _explain(error: BaseException) -> str:

@@ -22,6 +22,7 @@ from digest.values.issues import (
     escape_merged,
 )
 from digest.values.mail import (
+    PERMIT,
     Accepted,
     Blame,
     Connection,
@@ -30,14 +31,18 @@ from digest.values.mail import (
     Outcome,
     Recipient,
     Refused,
+    SteppedConnection,
+    Steps,
     Transport,
     Uncertain,
+    Wait,
     Withheld,
 )
 from digest.values.progress import Progress, Silent
 from digest.values.stories import Access, Article, ArticleKind, Candidate, Pick, Picture, Related, Slot
 
 __all__ = [
+    "PERMIT",
     "Accepted",
     "Access",
     "Article",
@@ -68,8 +73,11 @@ __all__ = [
     "SectionHeading",
     "Silent",
     "Slot",
+    "SteppedConnection",
+    "Steps",
     "Transport",
     "Uncertain",
+    "Wait",
     "Withheld",
     "escape_merged",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -87,8 +87,25 @@ class Withheld:
 Outcome = Accepted | Deferred | Refused | Uncertain | Withheld
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Wait:
+    """What a delivery in steps waits for, at most ``seconds``: its socket, or else the permit."""
+
+    seconds: float = 0.0
+    readable: bool = False
+    writable: bool = False
+
+
+PERMIT = Wait()
+"""The body is out, the final dot is not: may it be sent?"""
+
+Steps = Generator[Wait, bool, Outcome]
+"""A delivery that yields what it waits for. It is answered with whether that came in time, and ``PERMIT``
+with whether it is granted; it returns the outcome."""
+
+
 class Connection(Protocol):
-    """One SMTP session, used by one thread."""
+    """One SMTP session, used by one thread at a time."""
 
     def send(self, envelope: Envelope, *, permit: Callable[[], bool]) -> Outcome:
         """Deliver one copy. ``permit`` is called once, after the body and before the final dot;
@@ -103,6 +120,18 @@ class Connection(Protocol):
 
     def close(self) -> None:
         """QUIT, or just close."""
+        ...
+
+
+class SteppedConnection(Connection, Protocol):
+    """A connection that never makes its thread wait, so that one thread can serve many."""
+
+    def steps(self, envelope: Envelope) -> Steps:
+        """``send``, as steps."""
+        ...
+
+    def fileno(self) -> int:
+        """The socket to wait for, or -1 when it never waits for one."""
         ...
 
 

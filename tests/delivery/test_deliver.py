@@ -315,7 +315,7 @@ def test_notices_overtake_a_running_issue(desk: Desk) -> None:
     sent_before = []
 
     def answer(envelope: Envelope, times: int) -> Outcome:
-        if len(desk.server.accepted) == 40:
+        if len(desk.server.accepted) >= 40:
             with desk.sessions.begin() as session:
                 if not session.scalar(select(func.count()).select_from(NoticeRow)):
                     session.add(

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from digest.clock import StoppedClock
 from digest.delivery.machine import Policy
 from digest.delivery.outbox import SqlOutbox
-from digest.delivery.senders import Permit
+from digest.delivery.permit import Permit
 from digest.delivery.verdicts import judge
 from digest.delivery.worker import End, Habits
 from digest.models import DeliveryStatus, IssueStatus, LeaseRow

@@ -1,18 +1,34 @@
-"""One session at work: the envelope in one packet, the body, a permit, the dot, and a truthful outcome."""
+"""One session at work: the envelope in one packet, the body, a permit, the dot, and a truthful outcome.
+
+It never makes its thread wait: what it waits for it yields (``digest.values.Steps``).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import re
+import select
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Final
 
-from digest.delivery.smtp.replies import Reply, SessionError, queue_id_of
+from digest.delivery.smtp.replies import LOOK_SECONDS, Reply, SessionError, queue_id_of, would_block
 from digest.delivery.smtp.session import Session
-from digest.values import Accepted, Blame, Deferred, Envelope, Outcome, Refused, Uncertain, Withheld
+from digest.values import (
+    PERMIT,
+    Accepted,
+    Blame,
+    Deferred,
+    Envelope,
+    Outcome,
+    Refused,
+    Steps,
+    Uncertain,
+    Wait,
+    Withheld,
+)
 
 _DOT: Final = b"\r\n.\r\n"
 _START_BODY: Final = 354
@@ -21,7 +37,7 @@ _OUT_OF_STEP: Final = frozenset({500, 502, 503})  # what a server says that lost
 _UNKNOWN_PARAMETER: Final = frozenset({501, 555})
 _PATH = re.compile('[^\x00-\x20\x7f-\x9f<>\\\\"\u2028\u2029]{1,320}').fullmatch
 _GOODBYE_SECONDS: Final = 1.0
-_EARLY_SECONDS: Final = 2.0
+_EARLY_WAIT: Final = Wait(2.0, readable=True)
 _BUSY_SECONDS: Final = 0.02
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
@@ -35,7 +51,7 @@ class Traits:
 
 
 class SmtpConnection:
-    """Implements ``digest.values.Connection`` on a session; used by one thread."""
+    """Implements ``digest.values.SteppedConnection`` on a session; used by one thread at a time."""
 
     def __init__(self, session: Session, traits: Traits) -> None:
         assert session.sock is not None  # noqa: S101 - an opened session has one
@@ -52,6 +68,9 @@ class SmtpConnection:
         self._sized = "size" in features
         size = features.get("size", "").strip()
         self._limit = int(size) if size.isascii() and size.isdigit() and len(size) < 19 else 0
+        self._reply_wait = Wait(self._server.timeout, readable=True)
+        self._dot_wait = Wait(self._server.dot_timeout, readable=True)
+        self._room_wait = Wait(self._server.timeout, readable=True, writable=True)
         self._count = 0
         self._open = True
         self._in_transaction = False  # a MAIL was taken, and no dot: RSET goes before the next
@@ -61,8 +80,40 @@ class SmtpConnection:
         """Whether another message may be sent on it."""
         return self._open and self._count < self._server.messages_per_connection
 
+    def fileno(self) -> int:
+        """The session's socket; -1 once it is closed."""
+        return self._sock.fileno()
+
     def send(self, envelope: Envelope, *, permit: Callable[[], bool]) -> Outcome:
-        """Deliver one copy (``digest.values.Connection``). Nothing but ``permit`` raises.
+        """Deliver one copy (``digest.values.Connection``). Nothing but ``permit`` raises."""
+        steps = self.steps(envelope)
+        try:
+            wait = next(steps)
+            while True:
+                if wait is PERMIT:
+                    try:
+                        answer = permit()
+                    except BaseException:
+                        self.abort()
+                        raise
+                else:
+                    answer = self._came(wait)
+                wait = steps.send(answer)
+        except StopIteration as end:
+            outcome: Outcome = end.value
+            return outcome
+
+    def _came(self, wait: Wait) -> bool:
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN | select.POLLOUT if wait.writable else select.POLLIN)
+        deadline = self._session.monotonic() + wait.seconds
+        while (left := deadline - self._session.monotonic()) > 0:
+            if poll.poll(1000 * min(left, LOOK_SECONDS)):  # the clock is asked, not only the kernel
+                return True
+        return False
+
+    def steps(self, envelope: Envelope) -> Steps:
+        """Deliver one copy, step by step. Raises nothing.
 
         Every outcome but ``Uncertain`` is certain: a connection that ends before the dot has delivered
         nothing (RFC 5321, section 4.1.1.4), and after the dot only a reply counts.
@@ -74,10 +125,10 @@ class SmtpConnection:
             return unfit
         self._count += 1
         try:
-            failure = self._hand_over_envelope(envelope)
+            failure = yield from self._hand_over_envelope(envelope)
             if failure is not None:
                 return failure
-            failure = self._hand_over_body(envelope.message)
+            failure = yield from self._hand_over_body(envelope.message)
         except SessionError as lost:
             self._drop()
             return Deferred(0, lost.reason, blame=Blame.CONNECTION)
@@ -86,16 +137,12 @@ class SmtpConnection:
             return Deferred(0, error.strerror or str(error), blame=Blame.CONNECTION)
         if failure is not None:
             return failure
-        try:
-            permitted = permit()
-        except BaseException:
-            self.abort()
-            raise
-        if not permitted:
+        if not (yield PERMIT):
             self.abort()
             return Withheld()
-        # An early answer is no acceptance. (One look, here: a look gives the interpreter's lock away.)
-        return self._answered_early("an answer before the dot") if self._replies.waiting() else self._finish()
+        if self._replies.waiting():  # an early answer is no acceptance
+            return (yield from self._answered_early("an answer before the dot"))
+        return (yield from self._finish())
 
     def close(self) -> None:
         """QUIT when the server is waiting for a command; then close."""
@@ -116,6 +163,46 @@ class SmtpConnection:
     def _drop(self) -> None:
         self._open = False
         self._session.close()
+
+    # -- reading and writing ------------------------------------------------------------------
+
+    def _read(self, wait: Wait) -> Generator[Wait, bool, Reply]:
+        """The next reply, within ``wait.seconds`` in all. Raises ``SessionError``."""
+        replies = self._replies
+        if (reply := replies.take()) is not None:
+            return reply
+        if replies.hidden or (yield wait):
+            replies.fill()
+            if (reply := replies.take()) is not None:
+                return reply
+        else:
+            raise SessionError("no reply in time", timed_out=True)
+        monotonic = self._session.monotonic
+        deadline = monotonic() + wait.seconds
+        while True:
+            left = deadline - monotonic()
+            if not replies.hidden and (left <= 0 or not (yield Wait(left, readable=True))):
+                raise SessionError("no reply in time", timed_out=True)
+            replies.fill()
+            if (reply := replies.take()) is not None:
+                return reply
+
+    def _write(self, data: bytes | memoryview, sent: int = 0) -> Generator[Wait, bool, bool]:
+        """Send all of it; False when the server spoke before it had taken everything. Raises ``OSError``."""
+        while True:
+            try:
+                sent += self._sock.send(data[sent:] if sent else data)
+            except OSError as error:
+                if not would_block(error):
+                    raise
+            if sent == len(data):
+                return True
+            if not (yield self._room_wait):
+                raise TimeoutError("the server takes nothing any more")
+            if self._replies.waiting():
+                return False
+
+    # -- the envelope -------------------------------------------------------------------------
 
     def _unfit(self, envelope: Envelope) -> Refused | None:
         """What can be said without asking the server; the connection stays as it is."""
@@ -146,13 +233,13 @@ class SmtpConnection:
             return f"{mail} RET=HDRS", f"{recipient} NOTIFY=FAILURE"
         return mail, recipient
 
-    def _hand_over_envelope(self, envelope: Envelope) -> Outcome | None:
+    def _hand_over_envelope(self, envelope: Envelope) -> Generator[Wait, bool, Outcome | None]:
         """MAIL, RCPT and DATA; None when the server waits for the body. Raises ``SessionError``."""
-        self._expect_silence()
+        yield from self._expect_silence()
         for _attempt in range(3):  # as it is offered; in step; without DSN
             pipelined = self._pipelining and self._traits.pipelining
             with_dsn = self._dsn and self._traits.dsn
-            mail, rcpt, data = self._converse(self._commands(envelope), pipelined)
+            mail, rcpt, data = yield from self._converse(self._commands(envelope), pipelined)
             answers = [reply for reply in (mail, rcpt, data) if reply is not None]
             if any(reply.code == _CLOSING for reply in answers):
                 self._drop()
@@ -164,7 +251,7 @@ class SmtpConnection:
                     raise SessionError(f"out of step: {data} to DATA")
             self._in_transaction = True
             if data is not None and data.code == _START_BODY:
-                self._end_empty_body(mail)
+                yield from self._end_empty_body(mail)
             if with_dsn and any(reply.code in _UNKNOWN_PARAMETER for reply in answers[:2]):
                 self._traits.dsn = False
                 continue
@@ -176,77 +263,83 @@ class SmtpConnection:
 
     def _converse(
         self, commands: tuple[str, str], pipelined: bool
-    ) -> tuple[Reply, Reply | None, Reply | None]:
+    ) -> Generator[Wait, bool, tuple[Reply, Reply | None, Reply | None]]:
         reset = self._in_transaction
-        seconds = self._server.timeout
-        read = self._replies.read
-        mail_line, rcpt_line = (f"{command}\r\n".encode() for command in commands)
+        wait = self._reply_wait
         if pipelined:
-            self._sock.sendall(b"".join((b"RSET\r\n" if reset else b"", mail_line, rcpt_line, b"DATA\r\n")))
+            group = f"{commands[0]}\r\n{commands[1]}\r\nDATA\r\n"
+            yield from self._say(f"RSET\r\n{group}".encode() if reset else group.encode())
             if reset:
-                self._check_reset(read(seconds))
-            mail = read(seconds)
+                self._check_reset((yield from self._read(wait)))
+            mail = yield from self._read(wait)
+            if mail.code == _CLOSING:
+                return mail, None, None
             try:
-                if mail.code == _CLOSING or (rcpt := read(seconds)).code == _CLOSING:
-                    return mail, None if mail.code == _CLOSING else rcpt, None
-                return mail, rcpt, read(seconds)
+                rcpt = yield from self._read(wait)
+                if rcpt.code == _CLOSING:
+                    return mail, rcpt, None
+                return mail, rcpt, (yield from self._read(wait))
             except SessionError as lost:
                 if lost.timed_out:
                     self._traits.pipelining = False  # it took one command and forgot the others
                 raise
         if reset:
-            self._sock.sendall(b"RSET\r\n")
-            self._check_reset(read(seconds))
-        self._sock.sendall(mail_line)
-        mail = read(seconds)
+            self._check_reset((yield from self._ask("RSET")))
+        mail = yield from self._ask(commands[0])
         if not mail.positive:
             return mail, None, None
-        self._sock.sendall(rcpt_line)
-        rcpt = read(seconds)
+        rcpt = yield from self._ask(commands[1])
         if not rcpt.positive:
             return mail, rcpt, None
-        self._sock.sendall(b"DATA\r\n")
-        return mail, rcpt, read(seconds)
+        return mail, rcpt, (yield from self._ask("DATA"))
+
+    def _say(self, commands: bytes) -> Generator[Wait, bool, None]:
+        if not (yield from self._write(commands)):
+            raise SessionError("out of step: an answer before the question")
+
+    def _ask(self, command: str) -> Generator[Wait, bool, Reply]:
+        yield from self._say(f"{command}\r\n".encode())
+        return (yield from self._read(self._reply_wait))
 
     def _check_reset(self, reply: Reply) -> None:
         if not reply.positive:
             raise SessionError(f"{reply} to RSET")
         self._in_transaction = False
 
-    def _expect_silence(self) -> None:
+    def _expect_silence(self) -> Generator[Wait, bool, None]:
         """An answer to no question would be taken for the next one's: the session is out of step."""
-        busy = (
-            self._replies.age < _BUSY_SECONDS
-        )  # the last reply has just been read, and with it all there was
+        # What has just been read was all there was: no need to look again.
+        busy = self._replies.age < _BUSY_SECONDS
         if self._replies.buffered if busy else self._replies.waiting():
-            reply = self._replies.read(self._server.timeout)
+            reply = yield from self._read(self._reply_wait)
             raise SessionError(str(reply) if reply.code == _CLOSING else f"out of step: {reply}")
 
-    def _end_empty_body(self, mail: Reply) -> None:
+    def _end_empty_body(self, mail: Reply) -> Generator[Wait, bool, None]:
         """The server refused the recipient and wants a body all the same: a lone dot (RFC 2920, 3.1)."""
         if mail.positive:
             # Nobody is to receive it, whatever the answer. Were MAIL refused and RCPT taken, somebody might.
-            self._sock.sendall(b".\r\n")
-            self._replies.read(self._server.timeout)
+            yield from self._ask(".")
             self._in_transaction = True
         else:
             raise SessionError("out of step: 354 to a refused sender")
 
-    def _hand_over_body(self, message: bytes) -> Outcome | None:
-        """All but the last five bytes; None when the server keeps quiet, as it should."""
-        try:
-            self._sock.sendall(memoryview(message)[:-2])
-        except OSError as error:
-            return self._answered_early(error.strerror or str(error))
-        if self._replies.buffered:
-            return self._answered_early("an answer before the dot")
-        return None
+    # -- the body, and the dot ----------------------------------------------------------------
 
-    def _answered_early(self, why: str) -> Outcome:
+    def _hand_over_body(self, message: bytes) -> Generator[Wait, bool, Outcome | None]:
+        """All but the last five bytes; None when the server keeps quiet, as it should."""
+        if self._replies.buffered:
+            return (yield from self._answered_early("an answer before the dot"))
+        body = memoryview(message)[:-2]
+        try:
+            quiet = yield from self._write(body)
+        except OSError as error:
+            return (yield from self._answered_early(error.strerror or str(error)))
+        return None if quiet else (yield from self._answered_early("an answer before the dot"))
+
+    def _answered_early(self, why: str) -> Generator[Wait, bool, Outcome]:
         """A verdict before the dot ends the session: the server will read the rest as commands."""
         try:
-            self._sock.settimeout(_EARLY_SECONDS)
-            reply = self._replies.read(_EARLY_SECONDS)
+            reply = yield from self._read(_EARLY_WAIT)
         except (SessionError, OSError) as lost:
             self._drop()
             return Deferred(0, f"{why}; {lost}", blame=Blame.CONNECTION)
@@ -255,18 +348,28 @@ class SmtpConnection:
             return Deferred(0, f"out of step: {reply} before the dot", blame=Blame.CONNECTION)
         return _judged(reply, Blame.CONNECTION if reply.code == _CLOSING else Blame.MESSAGE)
 
-    def _finish(self) -> Outcome:
+    def _finish(self) -> Generator[Wait, bool, Outcome]:
         """The dot and its reply: the only place where something can be in doubt (RFC 1047)."""
-        try:
-            sent = self._sock.send(_DOT)
-        except OSError as error:
-            # Nothing of the five bytes left: the message has no end and is not delivered.
-            self.abort()
-            return Deferred(0, error.strerror or str(error), blame=Blame.CONNECTION)
+        sent = 0
+        while not sent:
+            try:
+                sent = self._sock.send(_DOT)
+            except OSError as error:
+                if not would_block(error):
+                    # Nothing of the five bytes left: the message has no end and is not delivered.
+                    self.abort()
+                    return Deferred(0, error.strerror or str(error), blame=Blame.CONNECTION)
+                # No room for five bytes: whoever waits for it asks once more whether they may go.
+                if not (yield self._room_wait):
+                    self.abort()
+                    return Deferred(0, "the server takes nothing any more", blame=Blame.CONNECTION)
+                if not (yield PERMIT):
+                    self.abort()
+                    return Withheld()
         try:
             if sent < len(_DOT):
-                self._sock.sendall(_DOT[sent:])
-            reply = self._replies.read(self._server.dot_timeout)
+                yield from self._write(_DOT, sent)
+            reply = yield from self._read(self._dot_wait)
         except (SessionError, OSError) as lost:
             self._drop()
             return Uncertain(f"after the final dot: {lost}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from digest.errors import ServerUnavailable
-from digest.values import Accepted, Envelope, Outcome, Withheld
+from digest.values import PERMIT, Accepted, Envelope, Outcome, Steps, Withheld
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.@+_-]+")
 _LONGEST_STEM: Final = 120
@@ -51,7 +51,7 @@ class FolderTransport:
 
 
 class FolderConnection:
-    """Implements ``digest.values.Connection``."""
+    """Implements ``digest.values.SteppedConnection``."""
 
     usable = True
 
@@ -63,6 +63,16 @@ class FolderConnection:
         if not permit():
             return Withheld()
         return Accepted("250 written", self._transport.write(envelope).name)
+
+    def steps(self, envelope: Envelope) -> Steps:
+        """``send``, as steps."""
+        if not (yield PERMIT):
+            return Withheld()
+        return Accepted("250 written", self._transport.write(envelope).name)
+
+    def fileno(self) -> int:
+        """There is nothing to wait for."""
+        return -1
 
     def close(self) -> None:
         """Nothing is held open."""

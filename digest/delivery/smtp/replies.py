@@ -13,6 +13,7 @@ LONGEST_REPLY: Final = 65536  # octets of all lines together; RFC 5321 has 512 a
 MOST_LINES: Final = 200
 KEPT_TEXT: Final = 1000  # characters
 KNOWN_REPLIES: Final = 32
+LOOK_SECONDS: Final = 0.25  # how long to wait for a socket without looking at the clock
 
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
 _ENHANCED = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}(?=\s|$)")
@@ -70,12 +71,15 @@ def queue_id_of(text: str) -> str:
 
 
 class ReplyReader:
-    """Reads replies from a socket whose time-out is set; ``monotonic`` gives the total deadline."""
+    """Reads replies from a socket, whether that blocks or not; ``monotonic`` gives the total deadline."""
 
     def __init__(self, sock: socket.socket, monotonic: Callable[[], float]) -> None:
         self._socket = sock
+        self._pending: Callable[[], int] | None = getattr(sock, "pending", None)  # of a TLS socket
         self._monotonic = monotonic
         self._buffer = b""
+        self._lines: list[bytes] = []  # of a reply whose end has not come yet
+        self._size = 0
         self._known: dict[bytes, Reply] = {}  # one line: servers say the same few things over and over
         self._received_at = 0.0
         self._poll = select.poll()
@@ -84,33 +88,65 @@ class ReplyReader:
     def read(self, seconds: float) -> Reply:
         """The next reply, within ``seconds`` from now in all. Raises ``SessionError``."""
         deadline = 0.0
-        lines: list[bytes] = []
-        size = 0
+        while (reply := self.take()) is None:
+            now = self._monotonic()
+            deadline = deadline or now + seconds
+            if now >= deadline:
+                raise SessionError("no reply in time", timed_out=True)
+            if self.hidden or self._poll.poll(1000 * min(deadline - now, LOOK_SECONDS)):
+                self.fill()
+        return reply
+
+    def take(self) -> Reply | None:
+        """The next reply of what has been received, or None. Raises ``SessionError``."""
         while True:
             line, newline, rest = self._buffer.partition(b"\n")
             if not newline:
-                if size + len(self._buffer) > LONGEST_REPLY:
+                if self._size + len(line) > LONGEST_REPLY:
                     raise SessionError("the reply has no end")
-                deadline = deadline or self._monotonic() + seconds
-                self._more(deadline)
-                continue
+                return None
             self._buffer = rest
+            lines = self._lines
             if not lines and (known := self._known.get(line)) is not None:
                 return known
-            size += len(line)
+            self._size += len(line)
             found = _LINE.fullmatch(line.rstrip(b"\r"))
             if found is None or (lines and found[1] != lines[0][:3]):
                 raise SessionError(f"not a reply: {_printable(line)[:100]!r}")
             lines.append(found[0])
             if found[2] != b"-":
-                reply = Reply(int(found[1]), _text(lines), tuple(lines))
-                if len(lines) == 1 and len(line) < KEPT_TEXT:
-                    if len(self._known) >= KNOWN_REPLIES:
-                        self._known.clear()
-                    self._known[line] = reply
-                return reply
-            if len(lines) >= MOST_LINES or size > LONGEST_REPLY:
+                return self._whole(int(found[1]), line)
+            if len(lines) >= MOST_LINES or self._size > LONGEST_REPLY:
                 raise SessionError("the reply has no end")
+
+    def _whole(self, code: int, line: bytes) -> Reply:
+        lines, self._lines, self._size = self._lines, [], 0
+        reply = Reply(code, _text(lines), tuple(lines))
+        if len(lines) == 1 and len(line) < KEPT_TEXT:
+            if len(self._known) >= KNOWN_REPLIES:
+                self._known.clear()
+            self._known[line] = reply
+        return reply
+
+    def fill(self) -> None:
+        """Receive what is there. Raises ``SessionError`` when the connection has ended."""
+        try:
+            received = self._socket.recv(8192)
+        except TimeoutError:
+            return
+        except OSError as error:
+            if would_block(error):
+                return
+            raise SessionError(error.strerror or str(error)) from error
+        if not received:
+            raise SessionError("the server closed the connection")
+        self._buffer = self._buffer + received if self._buffer else received
+        self._received_at = self._monotonic()
+
+    @property
+    def hidden(self) -> bool:
+        """Whether TLS holds something that the socket no longer shows."""
+        return self._pending is not None and self._pending() > 0
 
     @property
     def age(self) -> float:
@@ -126,39 +162,28 @@ class ReplyReader:
         """Whether something has arrived, or the connection has ended; does not wait."""
         if self._buffer:
             return True
-        if not self._poll.poll(0):
+        if not (self.hidden or self._poll.poll(0)):
             return False
         # Under TLS there may be a record that holds no data (a session ticket): look inside.
         timeout = self._socket.gettimeout()
-        self._socket.settimeout(0)
+        if timeout != 0:
+            self._socket.settimeout(0)
         try:
             received = self._socket.recv(8192)
         except OSError as error:
-            return not _would_block(error)
+            return not would_block(error)
         finally:
-            self._socket.settimeout(timeout)
+            if timeout != 0:
+                self._socket.settimeout(timeout)
         self._buffer = received
         return True
 
-    def _more(self, deadline: float) -> None:
-        if self._monotonic() >= deadline:
-            raise SessionError("no reply in time", timed_out=True)
-        try:
-            received = self._socket.recv(8192)
-        except (TimeoutError, BlockingIOError):
-            return  # the socket's own limit is shorter than that of the final dot
-        except OSError as error:
-            raise SessionError(error.strerror or str(error)) from error
-        if not received:
-            raise SessionError("the server closed the connection")
-        self._buffer += received
-        self._received_at = self._monotonic()
 
+def would_block(error: OSError) -> bool:
+    """Whether a socket that does not wait has nothing to read, or no room to write."""
+    from ssl import SSLWantReadError, SSLWantWriteError
 
-def _would_block(error: OSError) -> bool:
-    from ssl import SSLWantReadError
-
-    return isinstance(error, BlockingIOError | SSLWantReadError)
+    return isinstance(error, BlockingIOError | SSLWantReadError | SSLWantWriteError)
 
 
 def _text(lines: list[bytes]) -> str:

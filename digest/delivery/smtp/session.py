@@ -5,7 +5,6 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
-import struct
 import subprocess
 from base64 import b64encode
 from collections.abc import Callable
@@ -29,12 +28,12 @@ class Session(smtplib.SMTP):
     def __init__(self, server: SmtpServer, sock: socket.socket, monotonic: Callable[[], float]) -> None:
         super().__init__(local_hostname=server.helo or _own_name(sock), timeout=server.timeout)
         self.server = server
-        self._monotonic = monotonic
+        self.monotonic = monotonic
         self._attach(sock)
 
     def _attach(self, sock: socket.socket) -> None:
         self.sock = sock
-        self.replies = ReplyReader(sock, self._monotonic)
+        self.replies = ReplyReader(sock, self.monotonic)
 
     def getreply(self) -> tuple[int, bytes]:
         """The next reply as the standard library wants it. Raises ``SessionError``."""
@@ -129,7 +128,8 @@ def open_session(
             raise
         try:
             _introduce(session, context, access_token)
-            _let_the_kernel_wait(session)
+            if session.sock is not None:
+                session.sock.setblocking(False)  # from here on one thread serves many sessions
         except BaseException:
             session.close()
             raise
@@ -211,17 +211,6 @@ def _connect(server: SmtpServer) -> socket.socket:
     # The reply to the dot may take ten minutes; what stands in between must not forget us.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return sock
-
-
-def _let_the_kernel_wait(session: Session) -> None:
-    """Time limits kept by the kernel save a call of poll() before each send and receive."""
-    if session.sock is None or isinstance(session.sock, ssl.SSLSocket):
-        return  # a TLS socket needs Python's own: it may have to read in order to write
-    seconds = session.server.timeout
-    limit = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
-    session.sock.settimeout(None)
-    session.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-    session.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
 
 def _keep_secrets(session: Session) -> None:
