@@ -338,7 +338,8 @@ for _statement in (
     "CREATE TRIGGER consent_events_whole BEFORE TRUNCATE ON consent_events"
     " FOR EACH STATEMENT EXECUTE FUNCTION consent_events_append_only()",
 ):
-    event.listen(ConsentEventRow.__table__, "after_create", DDL(_statement).execute_if(dialect="postgresql"))
+    _ddl = DDL(_statement)  # type: ignore[no-untyped-call]
+    event.listen(ConsentEventRow.__table__, "after_create", _ddl.execute_if(dialect="postgresql"))
 
 
 @event.listens_for(ConsentEventRow, "before_update")

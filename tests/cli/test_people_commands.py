@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
 import pty
+import re
 import shutil
+import signal
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -235,6 +240,42 @@ def test_erasing_asks_first_and_leaves_nobody(digest: Digest) -> None:
     assert "was not known" in digest("subscribers", "erase", ANN, "--yes")
 
 
+def test_erasing_leaves_nothing_of_a_person_in_any_table_or_file_of_the_database(
+    two_lists: Digest, newsletter: Path
+) -> None:
+    digest = two_lists
+    email, other = "zanzibar.quill@erased.example", "zanzibar.plume@erased.example"
+    (newsletter / "in.csv").write_text(f"email,name,nick\n{email},Xanthippe Quillfeather,Nickelodeon\n")
+    digest("subscribers", "import", "in.csv", "--list", "daily")
+    digest("subscribers", "add", email, "--list", "weekly")  # a confirm notice waits in the outbox
+    digest("subscribers", "update", email, "--email", other, "--name", "Xanthippe Q.")
+    digest("subscribers", "update", other, "--email", email)
+    digest("subscribers", "suppress", email, "--reason", f"{email} wrote: Xanthippe is angry")
+    digest("subscribers", "unsuppress", email, "--reason", f"Xanthippe ({email}) is fine again")
+    digest("subscribers", "unsubscribe", email, "--all")
+    digest("lists", "reconfirm", "daily", "--yes")
+    for one in (email, other):
+        assert digest("subscribers", "erase", one, "--yes", "--json").json["files_rewritten"] is True
+    files = [file for file in newsletter.iterdir() if file.name.startswith("digest.sqlite3")]
+    assert newsletter / "digest.sqlite3" in files
+    for file in files:
+        raw = file.read_bytes().lower()
+        for trace in (b"zanzibar", b"erased.example", b"xanthippe", b"quillfeather", b"nickelodeon"):
+            assert trace not in raw, f"{trace!r} is in {file.name}"
+    again = digest("subscribers", "import", "in.csv", "--list", "daily", "--json").json
+    assert (again["added"], again["suppressed"]) == (0, 1)
+
+
+def test_a_name_that_would_steer_the_terminal_is_stored_without_its_power(digest: Digest) -> None:
+    added = digest("subscribers", "add", ANN, "--name", "\x1b[31mAnn\x07\r\nBcc: x@y.z\u202e", "--json")
+    assert added.json["name"] == "[31mAnn Bcc: x@y.z"
+    digest("subscribers", "update", ANN, "--name", "A\x1b]0;owned\x07nn", "--attribute", "city=\x1b[2JDelhi")
+    assert digest("subscribers", "show", ANN, "--json").json["name"] == "A ]0;owned nn"
+    assert "\x1b[2J" not in digest("subscribers", "show", ANN)
+    titled = digest("lists", "create", "odd", "--title", "\x1b[31mOdd", "--json").json
+    assert titled["title"] == "[31mOdd"
+
+
 def test_lists_are_made_shown_changed_counted_and_deleted(digest: Digest) -> None:
     made = digest("lists", "create", "weekly", "--title", "The week", "--double-opt-in", "--json").json
     assert made == {
@@ -371,3 +412,59 @@ def test_json_goes_to_stdout_and_nothing_else_does(
     done = run_digest.run("subscribers", "export", "-", cwd=newsletter)
     assert done.stdout.splitlines()[1].startswith(ANN)
     assert done.stderr == "1 rows\n"
+
+
+def test_an_import_shows_how_far_it_is_and_how_long_it_will_take(digest: Digest, newsletter: Path) -> None:
+    (newsletter / "in.csv").write_text("email\n" + "".join(f"p{n}@x.org\n" for n in range(2000)))
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "digest", "subscribers", "import", "in.csv"],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "140", "TERM": "xterm"},
+        check=True,
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux says so at the end of a terminal
+        while more := os.read(ours, 65_536):
+            shown += more
+    os.close(ours)
+    assert b"importing" in shown
+    assert re.search(rb"[\d-]:[\d-]{2}:[\d-]{2}", shown), "no time remaining"
+    assert b"2000 added" in shown or b"2,000 added" in shown or b"added 2,000" in shown, shown[-500:]
+    assert b"2,000 rows" in done.stdout
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_whole_chunks_and_one_line(digest: Digest, newsletter: Path) -> None:
+    rows = "email\n" + "".join(f"p{n}@x.org\n" for n in range(150_000))
+    with subprocess.Popen(
+        [sys.executable, "-m", "digest", "subscribers", "import", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ) as run:
+        assert run.stdin is not None
+        run.stdin.write(rows.encode())
+        run.stdin.flush()  # and it goes on waiting for more
+        while people(newsletter) == 0:
+            assert run.poll() is None
+            time.sleep(0.05)
+        run.send_signal(signal.SIGINT)
+        _out, said = run.communicate()
+    assert run.returncode == 130
+    assert b"Traceback" not in said
+    there = people(newsletter)
+    assert there > 0
+    assert there % 20_000 == 0
+    with contextlib.closing(sqlite3.connect(newsletter / "digest.sqlite3")) as raw:
+        assert raw.execute("SELECT status, added FROM import_runs").fetchall() == [("stopped", there)]
+        assert raw.execute("SELECT count(*) FROM subscriptions").fetchone() == (there,)
+        assert raw.execute("SELECT count(*) FROM consent_events").fetchone() == (there,)
+
+
+def people(newsletter: Path) -> int:
+    with contextlib.closing(sqlite3.connect(newsletter / "digest.sqlite3")) as raw:
+        return int(raw.execute("SELECT count(*) FROM subscribers").fetchone()[0])

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from subscribers.errors import ImportFailed
-from subscribers.importing import Report
+from subscribers.importing import Options, Report, import_people
 from subscribers.membership import find_person
 from subscribers.models import SubscriberRow
-from tests.subscribers.conftest import counts, rejected
+from tests.subscribers.conftest import KEY, NOW, counts, rejected
 
 Bring = Callable[..., Report]
 
@@ -130,3 +133,27 @@ def test_odd_json_never_breaks_an_import(bring_in: Bring) -> None:
     report = bring_in(f"{line}\n{deep}\n" + '{"email": "b@x.org", "bad": "\\ud800"}\n')
     assert report.added >= 1
     assert report.rejected >= 1
+
+
+class EndlessLine(io.RawIOBase):
+    """A good row, a line of 100 MB, a good row; made while it is read."""
+
+    def __init__(self) -> None:
+        self._parts = [b"email\nann@x.org\n", *([b"x" * 1_000_000] * 100), b"\nbob@x.org\n"]
+
+    def read(self, size: int = -1) -> bytes:
+        return self._parts.pop(0) if self._parts else b""
+
+
+def test_a_line_of_100_megabytes_costs_its_own_row_and_little_memory(
+    engine: Engine, daily: int, tmp_path: Path
+) -> None:
+    options = Options(daily, errors_file=tmp_path / "errors.csv")
+    tracemalloc.start()
+    report = import_people(engine, cast(BinaryIO, EndlessLine()), KEY, options, now=NOW)
+    _now, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert counts(report) == {"added": 2, "rejected": 1}
+    [(line, reason, _row)] = rejected(tmp_path)
+    assert (line, "longer than" in reason) == ("3", True)
+    assert most < 20_000_000
