@@ -88,13 +88,18 @@ def options(
     version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.")] = False,
 ) -> None:
     if verbose:
-        import logging
-
-        logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
-        logging.getLogger("digest").setLevel(logging.DEBUG)  # the addresses of copies that were not taken too
+        log_with_addresses()
     ctx.obj = State(folder=folder, quiet=quiet, verbose=verbose, no_color=no_color, now=now)
     if version:
         from digest import __version__
 
         typer.echo(f"digest {__version__}")
         raise typer.Exit
+
+
+def log_with_addresses() -> None:
+    """What ``-v`` does: log what happens, with the addresses of copies that were not taken."""
+    import logging
+
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    logging.getLogger("digest").setLevel(logging.DEBUG)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from digest.delivery.worker import End, Run
@@ -19,7 +19,8 @@ class Summary:
     """What became of all copies of an issue, and what this run did of it.
 
     ``status`` is the issue's. ``waiting`` copies are queued or claimed. ``held`` of the uncertain ones
-    wait for a decision. ``delivered`` counts this run's; ``seconds`` and ``rate`` (a second) are this run's too.
+    wait for a decision. ``delivered`` counts this run's; ``seconds`` and ``rate`` (a second) are its own
+    too.
     """
 
     issue: int
@@ -77,21 +78,33 @@ class Summary:
         }
 
 
-def copies_of(session: Session, issue_id: int) -> tuple[int, int]:
-    """All copies, and those that are not at their end."""
-    ended = (
+ENDED = frozenset(
+    {
         DeliveryStatus.SENT,
         DeliveryStatus.REFUSED,
         DeliveryStatus.SUPPRESSED,
         DeliveryStatus.EXPIRED,
         DeliveryStatus.CANCELLED,
+    }
+)
+
+
+def statuses_of(session: Session, issue_id: int) -> dict[DeliveryStatus, int]:
+    """How many copies have which status, in the order of the machine; statuses that none has are left out."""
+    counted = session.execute(
+        select(DeliveryRow.status, func.count())
+        .where(DeliveryRow.issue_id == issue_id)
+        .group_by(DeliveryRow.status)
     )
-    found = session.execute(
-        select(func.count(), func.count(case((DeliveryRow.status.not_in(ended), 1)))).where(
-            DeliveryRow.issue_id == issue_id
-        )
-    ).one()
-    return found[0], found[1]
+    found = {row[0]: row[1] for row in counted}
+    return {status: found[status] for status in DeliveryStatus if status in found}
+
+
+def copies_of(session: Session, issue_id: int) -> tuple[int, int]:
+    """All copies, and those that are not at their end."""
+    counts = statuses_of(session, issue_id)
+    total = sum(counts.values())
+    return total, total - sum(count for status, count in counts.items() if status in ENDED)
 
 
 def summary_of(readers: sessionmaker[Session], issue_id: int, run: Run | None = None) -> Summary:
@@ -100,11 +113,7 @@ def summary_of(readers: sessionmaker[Session], issue_id: int, run: Run | None = 
         row = issue_row(session, issue_id)
         status = row.status
         counts: dict[str, int] = {name: int(count) for name, count in row.counts.items()}
-        for state, count in session.execute(
-            select(DeliveryRow.status, func.count())
-            .where(DeliveryRow.issue_id == issue_id)
-            .group_by(DeliveryRow.status)
-        ):
+        for state, count in statuses_of(session, issue_id).items():
             counts[state.value] = counts.get(state.value, 0) + count
         held = session.scalar(
             select(func.count()).where(

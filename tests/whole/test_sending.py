@@ -312,15 +312,19 @@ def test_what_waits_beyond_its_time_expires(newsletter: Newsletter) -> None:
 
 
 def test_workers_share_an_issue(newsletter: Newsletter) -> None:
-    with newsletter.server(slow) as server:
+    def decide(stage: Stage, transaction: Transaction) -> Action | None:
+        return mixed(2)(stage, transaction) or slow(stage, transaction)
+
+    with newsletter.server(decide) as server:
         done = newsletter.digest("send", "1", "--workers", "3", "--json", "--json-progress")
         assert done.returncode == 0, done.stderr
         told = json.loads(done.stdout)
-        assert (told["sent"], told["delivered"]) == (PEOPLE, PEOPLE)
-        assert once_each(server)
+        assert (told["sent"], told["delivered"], told["refused"]) == (PEOPLE - 2, PEOPLE - 2, 2)
+        assert once_each(server, PEOPLE - 2)
         assert server.connections >= 3
     progress = [json.loads(line) for line in done.stderr.splitlines()]
     assert max(line.get("done", 0) for line in progress) == PEOPLE
+    assert any(line.get("refused") == 2 and line.get("sent", 0) > 100 for line in progress)
 
 
 def test_two_terminals_share_an_issue(newsletter: Newsletter) -> None:
