@@ -182,10 +182,14 @@ def _locked(row: IssueRow, why: str) -> IssueLocked:
 
 
 def _next_number(session: Session, edition: str) -> int:
-    # Locking the edition's rows keeps two first claims from the same number on PostgreSQL; the unique
+    # Locking the newest numbered row keeps two first claims from the same number on PostgreSQL; the unique
     # constraint would refuse the second one in any case. SQLite has one writer.
     session.execute(
-        select(IssueRow.id).where(IssueRow.edition == edition, IssueRow.number.is_not(None)).with_for_update()
+        select(IssueRow.id)
+        .where(IssueRow.edition == edition, IssueRow.number.is_not(None))
+        .order_by(IssueRow.number.desc())
+        .limit(1)
+        .with_for_update()
     )
     largest = session.scalar(select(func.max(IssueRow.number)).where(IssueRow.edition == edition))
     if largest is not None and largest >= 2**31 - 1:

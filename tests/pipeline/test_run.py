@@ -50,6 +50,7 @@ class Newsroom:
     said: list[str] = field(default_factory=list)
     copies: Counter[date] = field(default_factory=Counter)
     did: list[str] = field(default_factory=list)
+    edition: str = "daily"
 
     def run(self, **options: object) -> RunReport:
         return run_edition(
@@ -81,13 +82,17 @@ class Newsroom:
         assert day is not None
         with self.sessions.begin() as session:
             row = session.scalars(
-                select(IssueRow).where(IssueRow.date == day, IssueRow.status != IssueStatus.CANCELLED)
+                select(IssueRow).where(
+                    IssueRow.edition == self.edition,
+                    IssueRow.date == day,
+                    IssueRow.status != IssueStatus.CANCELLED,
+                )
             ).one_or_none()
             if row is None and self.empty:
                 raise EmptyIssue("too few stories")
             if row is None:
                 row = IssueRow(
-                    edition="daily", date=day, ledger="daily", list_name="daily", language="en",
+                    edition=self.edition, date=day, ledger="daily", list_name="daily", language="en",
                     timezone="UTC", subject="Today", preheader="And more", built_at=self.now,
                 )  # fmt: skip
                 session.add(row)
