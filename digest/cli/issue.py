@@ -64,7 +64,7 @@ def build(
         actor=_actor(actor),
     )
     for warning in view.warnings:
-        state.err.print(f"warning: {warning}", markup=False, style="yellow")
+        state.err.print(f"warning: {warning}", markup=False, style="yellow", soft_wrap=True)
     _emit(state, json, view)
 
 

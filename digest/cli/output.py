@@ -97,7 +97,6 @@ def table(*columns: str, title: str = "") -> Table:
 def rows(console: Console, columns: Sequence[str], lines: Sequence[Sequence[object]], *, empty: str) -> None:
     """Print a table, or ``empty`` when it has no line; where the screen is too narrow for the words, each
     line as a block of its own. Nothing is cut. Cells are text, never markup."""
-    from rich.measure import Measurement
     from rich.text import Text
 
     if not lines:
@@ -110,15 +109,44 @@ def rows(console: Console, columns: Sequence[str], lines: Sequence[Sequence[obje
     made = table(*columns)
     for line in cells:
         made.add_row(*line)
-    unhindered = console.options.update_width(_ANY_WIDTH)
-    if Measurement.get(console, unhindered, made).minimum <= console.width:
+    widths = _widths([[Text(column.lstrip("#")) for column in columns], *cells], console.width)
+    if widths:
+        for column, width in zip(made.columns, widths, strict=True):
+            column.width = width
         console.print(made)
         return
     for line in cells:
         _print_block(console, [column.lstrip("#") for column in columns], line)
 
 
-_ANY_WIDTH = 10_000  # columns; at least what the longest words of all columns take together
+_LONG_WORD = 16  # a longer one may be folded: an address, or a headline without spaces
+_BETWEEN = 3  # from one column to the next
+
+
+def _widths(lines: Sequence[Sequence[Text]], screen: int) -> list[int]:
+    """How wide the columns are made; empty when words would have to be folded that people read as one.
+
+    Rich folds the words of one column while another has room; here the neediest one gets what is left.
+    """
+    from rich.cells import cell_len
+
+    columns = list(zip(*lines, strict=True))
+    widths = [
+        min(_LONG_WORD, max((cell_len(word) for cell in column for word in cell.plain.split()), default=0))
+        for column in columns
+    ]
+    wanted = [max(cell.cell_len for cell in column) for column in columns]
+    room = screen - sum(widths) - _BETWEEN * len(widths) - 1
+    if room < 0:
+        return []
+    while room:
+        missing = [want - width for want, width in zip(wanted, widths, strict=True)]
+        neediest = missing.index(max(missing))
+        if missing[neediest] <= 0:
+            break
+        widths[neediest] += 1
+        room -= 1
+    return widths
 
 
 def _print_block(console: Console, names: Sequence[str], cells: Sequence[Text]) -> None:

@@ -50,7 +50,7 @@ def test_no_table_cuts_what_it_says_however_narrow_the_screen(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    words = ["12", "section", "world", "Donaudampfschifffahrt erneut verschoben", "0.8731", "age 0.87", WHY]
+    words = ["12", "section", "world", "Donaudampfschiff erneut verschoben", "0.8731", "age 0.87", WHY]
     rows(
         console(), ["#Article", "Slot", "Section", "Headline", "#Score", "Factors", "Why"], [words], empty=""
     )
@@ -60,3 +60,13 @@ def test_no_table_cuts_what_it_says_however_narrow_the_screen(
     squeezed = "".join(shown.split())
     for word in " ".join(words).split():
         assert word in (squeezed if width < 50 else shown), (width, word)
+
+
+def test_a_headline_without_spaces_leaves_a_table_a_table(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    line = ["12", "流动图书馆抵达最后一个村庄孩子们从早上六点开始排队", "2026-03-10"]
+    rows(console(), ["#Article", "Headline", "Published"], [line] * 2, empty="")
+    shown = capsys.readouterr().out
+    assert shown.count("Headline") == 1

@@ -190,6 +190,7 @@ def test_a_section_that_cannot_be_used_is_one_line_and_usage(copy: Path, new: st
 
 def test_an_exploding_expression_is_one_warning_and_the_issue_is_built(copy: Path) -> None:
     configure(copy, 'key = "world"\nname = "World"', EXPLODING)
+    configure(copy, 'sections = ["world"', 'sections = ["exploding", "world"')
     with sqlite3.connect(copy / "digest.sqlite3") as database:
         database.execute("UPDATE articles SET title = ? WHERE title = 'Red crane'", ("a" * 60 + "!",))
     database.close()
