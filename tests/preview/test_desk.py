@@ -160,6 +160,18 @@ def test_the_issue_is_approved_and_sent_from_the_desk(office: Office) -> None:
     assert "do/item" not in text  # what is sent stands
 
 
+def test_links_and_pictures_are_asked_and_what_is_dead_is_told(office: Office) -> None:
+    answer = office.do("links")
+    assert "every picture was asked" in answer
+    assert "dead-links" not in answer
+    assert "dead-pictures" not in answer
+    item = shelf(office)[0]
+    office.do("item", item=item.id, version=office.issue.version, url=item.url + "-which-is-not-there")
+    answer = office.do("links")
+    assert "dead-links" in answer
+    assert f'data-find="{item.id}"' in answer
+
+
 def test_hold_keeps_an_unsent_issue_back_until_it_is_approved(office: Office) -> None:
     assert "nothing sends it until it is approved" in office.do("hold")
     text = office.page.get(office.desk.path(1)).text
