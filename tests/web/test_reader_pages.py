@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select
 
+from digest.pipeline.public_address import check_public_address
 from subscribers.addresses import parse_address
 from subscribers.membership import How, erase_person
 from subscribers.models import ConsentEventRow, ConsentMethod, OptIn
 from subscribers.tokens import Purpose, TokenSigner
-from tests.web.site import KEY, NOW, Site
+from tests.web.site import KEY, NOW, SIGNER, Site
+from tests.web.test_scanners import everything
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
@@ -136,6 +138,31 @@ def test_a_body_of_ten_megabytes_is_refused(site: Site) -> None:
 def test_the_host_header_stands_nowhere_on_a_page(site: Site) -> None:
     answer = site.client.get(f"/u/{site.token(Purpose.UNSUBSCRIBE)}", headers={"host": "evil.example"})
     assert "evil.example" not in answer.text
+
+
+def test_the_self_test_of_send_and_doctor_passes_here_and_changes_nothing(site: Site) -> None:
+    before = everything(site.engine)
+    asked: list[str] = []
+
+    def post(url: str, form: bytes) -> int:
+        asked.append(url)
+        kind = {"content-type": "application/x-www-form-urlencoded"}
+        path = url.removeprefix("https://news.example")
+        return int(site.client.post(path, content=form, headers=kind).status_code)
+
+    assert "answers one-click" in check_public_address(site.settings, SIGNER, post)
+    assert len(asked) == 1
+    assert everything(site.engine) == before
+
+
+def test_undo_after_leaving_all_lists_brings_back_all_that_were_left(site: Site) -> None:
+    url = f"/u/{site.token(Purpose.UNSUBSCRIBE)}"
+    site.client.post(url, data={"everything": "1", "reason": "too much"})
+    site.client.post(f"{url}/undo")
+    assert (site.standing(), site.standing(site.other)) == ("confirmed", "confirmed")
+    with site.sessions() as session:
+        notes = session.scalars(select(ConsentEventRow.note).where(ConsentEventRow.action == "unsubscribed"))
+        assert set(notes) == {"too much"}
 
 
 def test_health_answers(site: Site) -> None:
