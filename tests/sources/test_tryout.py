@@ -156,6 +156,7 @@ def test_a_site_becomes_an_issue_in_a_scratch_folder(
     assert not (tmp_path / "at-work.sqlite3").exists()
 
 
+@pytest.mark.slow
 def test_a_kept_trial_is_a_newsletter_that_works(
     site: Site, tmp_path: Path, test_data: Path, run_digest: type[Runner]
 ) -> None:
