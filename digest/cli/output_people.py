@@ -64,6 +64,7 @@ def person_payload(whole: WholeStory) -> dict[str, Any]:
             "reason": suppression.reason,
             "since": suppression.since,
         },
+        "new_address": story.new_address,
         "created_at": story.created_at,
         "updated_at": story.updated_at,
         "bounces": [asdict(one) for one in story.bounces],

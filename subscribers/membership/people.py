@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import delete, func, or_, select, text, update
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
@@ -154,6 +154,18 @@ def erase_person(session: Session, address: Address, key: SuppressionKey, *, now
         .where(SubscriberRow.normalized == address.normalized)
         .returning(SubscriberRow.id)
     ).all()
+    # Somebody else may have asked for this address and never confirmed it from there.
+    session.execute(
+        update(SubscriberRow)
+        .where(
+            SubscriberRow.new_address.is_not(None),
+            or_(
+                SubscriberRow.new_address == address.address,
+                func.lower(SubscriberRow.new_address) == address.normalized,
+            ),
+        )
+        .values(new_address=None)
+    )
     session.execute(delete(ConsentEventRow).where(ConsentEventRow.subscriber_id.in_(erased)))
     # Reasons are words about a person, too.
     session.execute(delete(ConsentEventRow).where(ConsentEventRow.address_hash == address_hash))

@@ -75,6 +75,7 @@ class Story:
     created_at: datetime
     updated_at: datetime
     suppression: Suppression | None
+    new_address: str | None = None  # asked for, and not confirmed from there
     lists: list[Standing] = field(default_factory=list)
     consent: list[LedgerLine] = field(default_factory=list)
     bounces: list[BounceLine] = field(default_factory=list)
@@ -117,6 +118,7 @@ def story_of(session: Session, person: SubscriberRow, key: SuppressionKey) -> St
         created_at=person.created_at,
         updated_at=person.updated_at,
         suppression=suppression_of(session, address, key),
+        new_address=person.new_address,
         lists=_standings(session, [person.id]).get(person.id, []),
         consent=[
             LedgerLine(

@@ -180,6 +180,16 @@ def test_an_address_that_somebody_had_before_is_erased_and_they_stay(desk: Sessi
     assert [line.action for line in story.consent] == ["confirmed", "address"]
 
 
+def test_an_address_that_somebody_only_asked_for_is_erased_too(desk: Session) -> None:
+    join(desk)
+    find_person(desk, "ann@example.org").new_address = "Wanted@new.example"
+    desk.flush()
+    assert story_of(desk, find_person(desk, "ann@example.org"), KEY).new_address == "Wanted@new.example"
+    assert not erase_person(desk, parse_address("wanted@new.example"), KEY, now=NOW, how=BY_COMMAND)
+    desk.expire_all()
+    assert find_person(desk, "ann@example.org").new_address is None
+
+
 def test_status_words_are_held_by_the_database(desk: Session) -> None:
     join(desk)
     with pytest.raises(Exception, match=r"(?i)check"):
