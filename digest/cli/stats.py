@@ -66,6 +66,9 @@ def _tell(out: Console, issues: list[IssueFigures], figures: Figures | None) -> 
             age = edition["age"]
             last = "never sent" if age is None else f"last sent {_span(age)} ago ({edition['last_date']})"
             out.print(f"{edition['edition']}: {last}", markup=False)
+        if figures.deliveries:
+            counted = ", ".join(f"{count:,} {state}" for state, count in sorted(figures.deliveries.items()))
+            out.print(f"Copies by state: {counted}.", markup=False)
         if figures.queue_age is not None:
             out.print(f"The oldest copy that waits was queued {_span(figures.queue_age)} ago.", markup=False)
         for source in figures.failing_sources:
