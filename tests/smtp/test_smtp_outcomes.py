@@ -169,6 +169,26 @@ def test_a_refusal_names_its_step_and_the_connection_goes_on(
 
 
 @pytest.mark.parametrize("extensions", [("PIPELINING",), ()], ids=["pipelined", "in step"])
+def test_421_to_rset_ends_the_connection_before_anything_of_the_next_copy(
+    extensions: tuple[str, ...],
+) -> None:
+    def decide(stage: Stage, transaction: Transaction) -> Action | None:
+        if stage == "rcpt" and transaction.recipient == "gone@example.org":
+            return Say("550 5.1.1 no")
+        return Say("421 4.3.2 going down") if stage == "rset" else None
+
+    with ScriptedServer(decide, extensions=extensions) as server:
+        connection = opened(server)
+        assert isinstance(connection.send(copy_for("gone@example.org"), permit=allowed), Refused)
+        outcome = connection.send(copy_for(), permit=allowed)
+    assert isinstance(outcome, Deferred)
+    assert outcome.blame is Blame.CONNECTION
+    assert "421 4.3.2 going down" in outcome.reply
+    assert not connection.usable
+    assert server.taken == []
+
+
+@pytest.mark.parametrize("extensions", [("PIPELINING",), ()], ids=["pipelined", "in step"])
 @pytest.mark.parametrize("stage", ["mail", "rcpt", "data", "dot"])
 def test_421_at_any_step_blames_the_connection_and_ends_it(stage: Stage, extensions: tuple[str, ...]) -> None:
     with ScriptedServer(at(stage, Say("421 4.3.2 going down")), extensions=extensions) as server:

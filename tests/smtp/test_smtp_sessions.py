@@ -324,6 +324,20 @@ def test_a_greeting_that_is_none_makes_the_server_unavailable(action: Action, me
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("step", ["connect", "ehlo", "starttls", "auth"])
+def test_421_before_any_mail_makes_the_server_unavailable_and_says_so(
+    step: Stage, right: ssl.SSLContext, trusted: str
+) -> None:
+    def decide(stage: Stage, _transaction: Transaction) -> Action | None:
+        return Say("421-4.3.2 busy\n421 4.3.2 come again") if stage == step else None
+
+    with (
+        ScriptedServer(decide, extensions=PLAIN, context=right) as server,
+        pytest.raises(ServerUnavailable, match=r"421 4\.3\.2 busy 4\.3\.2 come again"),
+    ):
+        SmtpTransport(to(server, tls="required", ca_file=trusted, user="desk", password="x")).open()
+
+
 def test_helo_is_said_to_a_server_that_knows_no_ehlo() -> None:
     def decide(stage: Stage, transaction: Transaction) -> Action | None:
         old = stage == "ehlo" and transaction.command.lower().startswith("ehlo")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _SERVICE_READY: Final = 220
 _AUTHENTICATED: Final = 235
+_CLOSING: Final = 421
 _GO_ON: Final = 334
 _TOKEN_SECONDS: Final = 30
 
@@ -48,14 +49,16 @@ class Session(smtplib.SMTP):
     def greet(self) -> None:
         """EHLO, or HELO to a server that does not know it. Raises ``ServerUnavailable``."""
         code, text = self.ehlo()
-        if not 200 <= code < 300:
+        if not 200 <= code < 300 and code != _CLOSING:
             code, text = self.helo()
         if not 200 <= code < 300:
-            raise _unavailable(self.server, Reply(code, text.decode("utf-8", "replace")))
+            raise _unavailable(self.server, Reply(code, " ".join(text.decode("utf-8", "replace").split())))
 
     def secure(self, context: ssl.SSLContext) -> None:
         """STARTTLS (RFC 3207). Raises ``AuthenticationFailed`` when the server will not."""
         reply = self.ask("STARTTLS")
+        if reply.code == _CLOSING:
+            raise _unavailable(self.server, reply)
         if reply.code != _SERVICE_READY:
             raise AuthenticationFailed(
                 f"{self.server.address} refuses STARTTLS: {reply}", remedy="no mail goes there in plain text"
