@@ -93,6 +93,7 @@ BAD_TEMPLATES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("source", "told"), BAD_TEMPLATES.values(), ids=BAD_TEMPLATES.keys())
 def test_a_bad_template_is_told_in_one_line_and_the_page_stays_up(
     office: Office, source: str | bytes, told: str
@@ -109,6 +110,7 @@ def test_a_bad_template_is_told_in_one_line_and_the_page_stays_up(
     assert "The Marenholt Morning" in frame(office)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("theme", "told"),
     [
