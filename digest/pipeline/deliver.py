@@ -27,7 +27,6 @@ from digest.issues.drafts import load_draft
 from digest.issues.finding import issue_row
 from digest.models import DeliveryRow, DeliveryStatus, IssueRow, IssueStatus, NoticeRow
 from digest.pipeline.composing import issue_composer
-from digest.pipeline.correct import draft_without_withdrawn
 from digest.pipeline.delivered import Summary, copies_of, summary_of
 from digest.pipeline.lanes import notice_lane, paces_of, policy_of
 from digest.pipeline.render import newest_rendition, render_issue, store_rendition
@@ -144,6 +143,8 @@ def prepare(
         stored = newest_rendition(session, issue_id) if row.enqueued_at else None
         draft = None if stored else load_draft(session, settings, issue_id)
         if stored and order.missing:
+            from digest.pipeline.correct import draft_without_withdrawn
+
             draft = draft_without_withdrawn(session, settings, issue_id, stored[0])
     rendered = render_issue(draft, settings) if draft else None
     with sessions.begin() as session:

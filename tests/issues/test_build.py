@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from math import isclose, prod
 
 import pytest
 
 from digest.errors import EmptyIssue
 from digest.issues.drafts import load_draft
 from digest.issues.lifecycle import cancel
+from digest.models import ArticleRow, StoryRow
 from digest.pipeline.build import build_issue
-from digest.values import Draft
+from digest.pipeline.explain import explain_edition
+from digest.values import ArticleKind, Draft
 from tests.issues.conftest import HOUR, NEWSLETTER, NOW, Newsroom
 
 
@@ -185,3 +188,48 @@ def test_a_second_story_of_the_days_issue_is_no_longer_a_candidate(newsroom: New
     again = build_issue(newsroom.sessions, newsroom.settings, "daily", now=NOW + HOUR)
     assert again.id != view.id
     assert again.stories == 4
+
+
+def test_a_sponsored_story_is_labelled_whatever_the_source_says(newsroom: Newsroom) -> None:
+    newsroom.some(3, at=NOW - 3 * HOUR)
+    paid = newsroom.some(1, at=NOW - HOUR, kind=ArticleKind.SPONSORED)[0]
+    view = build_issue(newsroom.sessions, newsroom.settings, "daily", now=NOW)
+    assert view.lead is not None
+    assert view.lead.article_id != paid
+    assert [item.label for item in view.items if item.article_id == paid] == ["Sponsored"]
+
+
+def test_embargo_and_expiry_of_the_stock_are_kept(newsroom: Newsroom) -> None:
+    newsroom.some(3, at=NOW - 3 * HOUR)
+    early = newsroom.some(1, at=NOW - HOUR, not_before=NOW + HOUR)[0]
+    over = newsroom.some(1, at=NOW - HOUR, expires_at=NOW)[0]
+    view = build_issue(newsroom.sessions, newsroom.settings, "daily", now=NOW)
+    assert not {early, over} & {item.article_id for item in view.items}
+    later = build_issue(newsroom.sessions, newsroom.settings, "daily", now=NOW + 2 * HOUR, rebuild=True)
+    assert early in {item.article_id for item in later.items}
+
+
+def test_the_stocks_front_page_and_sticky_marks_are_factors_that_explain_shows(newsroom: Newsroom) -> None:
+    newsroom.some(2)
+    first = newsroom.some(1, front_page_rank=1)[0]
+    stuck = newsroom.some(1, sticky=True)[0]
+    found = {
+        one.article: one for one in explain_edition(newsroom.sessions, newsroom.settings, "daily", now=NOW)
+    }
+    assert found[first].factors["prominence"] > 1.0
+    assert found[stuck].factors["sticky"] > 1.0
+    for one in found.values():
+        assert isclose(one.score, prod(one.factors.values()), rel_tol=1e-12)
+        assert one.as_json()["factors"] == one.factors
+
+
+def test_a_story_told_by_others_names_them(newsroom: Newsroom) -> None:
+    newsroom.some(3)
+    told = newsroom.some(1, at=NOW - HOUR)[0]
+    with newsroom.sessions.begin() as session:
+        story = session.get_one(StoryRow, session.get_one(ArticleRow, told).story_id)
+        story.sources, story.also = 3, ["lagoon", "harbour", "ferry"]
+    view = build_issue(newsroom.sessions, newsroom.settings, "daily", now=NOW)
+    assert view.lead is not None
+    assert (view.lead.article_id, view.lead.also) == (told, ("harbour", "ferry"))
+    assert view.as_json()["lead"]["also"] == ["harbour", "ferry"]

@@ -174,6 +174,31 @@ def test_what_comes_in_by_hand_is_checked(newsroom: Newsroom, issue: IssueView) 
     assert [(item.headline, item.label) for item in view.in_slot(Slot.SPONSOR)] == [("A B", "Sponsored")]
 
 
+@pytest.mark.parametrize(
+    ("kind", "to", "slot"),
+    [
+        ("intro", "top", Slot.TOP),
+        ("note", "bottom", Slot.BOTTOM),
+        ("sponsor", "sponsor", Slot.SPONSOR),
+        ("event", "world/2", Slot.SECTION),
+        ("correction", "corrections", Slot.CORRECTIONS),
+    ],
+)
+def test_every_kind_of_item_goes_in_by_hand_and_stays(
+    newsroom: Newsroom, issue: IssueView, kind: str, to: str, slot: Slot
+) -> None:
+    number_of_it, view = desk.insert_item(
+        newsroom.sessions, newsroom.settings, number(issue), kind=kind, to=to, headline="By hand",
+        text="What the desk says.", url="https://lagoon.example/x", now=NOW, actor="ann",
+    )  # fmt: skip
+    for seen in (view, rebuilt(newsroom)):
+        (item,) = [item for item in seen.items if item.id == number_of_it]
+        assert (item.kind.value, item.slot, item.headline) == (kind, slot, "By hand")
+        assert (item.locked, item.actor) == (True, "ann")
+        if slot is Slot.SECTION:
+            assert (item.section, item.position) == ("world", 2)
+
+
 def test_an_issue_is_found_by_number_date_and_latest(newsroom: Newsroom, issue: IssueView) -> None:
     with newsroom.sessions() as session:
         assert resolve_issue_id(session, "1") == 1
