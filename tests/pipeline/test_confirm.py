@@ -10,14 +10,14 @@ from sqlalchemy import Engine, func, select
 
 from digest.errors import ConfigError
 from digest.models import NoticeKind, NoticeRow
-from digest.pipeline.confirm import after_joining, reconfirm
+from digest.pipeline.confirm import after_joining, confirm_by_link, reconfirm
 from digest.settings import Settings, load
 from digest.values import Silent
 from subscribers.addresses import parse_address
 from subscribers.audience import audience, count_audience
 from subscribers.database import reading, session_factory
-from subscribers.membership import BY_COMMAND, create_list, subscribe
-from subscribers.models import OptIn, SubscriberRow
+from subscribers.membership import BY_COMMAND, ConfirmOutcome, How, create_list, subscribe, unsubscribe
+from subscribers.models import ConsentMethod, OptIn, SubscriberRow
 from subscribers.segments import parse_segment
 from subscribers.suppression import SuppressionKey
 
@@ -111,3 +111,58 @@ def test_looking_for_whom_to_ask_waits_for_nobody_who_writes(engine: Engine, tmp
             progress=Silent(),
         )
     assert asked == 0
+
+
+def test_who_joins_a_double_opt_in_list_is_asked_in_their_language_and_not_more_often_than_is_decent(
+    engine: Engine, tmp_path: Path
+) -> None:
+    settings = settings_of(tmp_path)
+    with session_factory(engine)() as session:
+        weekly = create_list(session, "weekly", now=NOW, optin=OptIn.DOUBLE)
+
+        def ask(after: timedelta) -> bool:
+            joined = subscribe(
+                session,
+                parse_address("ann@x.org"),
+                weekly,
+                KEY,
+                now=NOW + after,
+                how=BY_COMMAND,
+                language="hi",
+            )
+            return after_joining(session, settings, joined, now=NOW + after)
+
+        asked = [hours for hours in range(0, 24 * 10, 12) if ask(timedelta(hours=hours))]
+        assert asked == [0, 24, 48]  # one a day, three in thirty
+        assert ask(timedelta(days=33))
+        notices = session.scalars(select(NoticeRow).order_by(NoticeRow.id)).all()
+    assert {(notice.kind, notice.language) for notice in notices} == {(NoticeKind.CONFIRM, "hi")}
+    assert notices[0].expires_at == notices[0].created_at + timedelta(days=7)
+    assert "ann@" not in str([notice.context for notice in notices])
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_welcome_notice_is_optional_and_comes_once_after_the_click(
+    engine: Engine, tmp_path: Path, wanted: bool
+) -> None:
+    settings_of(tmp_path)
+    if wanted:
+        with (tmp_path / "newsletter.toml").open("a") as file:
+            file.write("welcome = true\n")  # of the last edition, weekly
+    settings = load(tmp_path)
+    click = How(ConsentMethod.CONFIRM_LINK, wording="Yes", ip="192.0.2.7")
+    with session_factory(engine)() as session:
+        weekly = create_list(session, "weekly", now=NOW, optin=OptIn.DOUBLE)
+        joined = subscribe(session, parse_address("ann@x.org"), weekly, KEY, now=NOW, how=BY_COMMAND)
+        after_joining(session, settings, joined, now=NOW)
+        outcomes = [
+            confirm_by_link(session, settings, joined.subscription_id, how=click, now=NOW) for _ in range(2)
+        ]
+        assert outcomes == [ConfirmOutcome.CONFIRMED, ConfirmOutcome.ALREADY]
+        unsubscribe(session, joined.subscription_id, now=NOW, how=BY_COMMAND)
+        again = subscribe(
+            session, parse_address("ann@x.org"), weekly, KEY, now=NOW, how=BY_COMMAND, confirmed=True
+        )
+        after_joining(session, settings, again, now=NOW)
+        kinds = list(session.scalars(select(NoticeRow.kind).order_by(NoticeRow.id)))
+    assert kinds == [NoticeKind.CONFIRM, *([NoticeKind.WELCOME] if wanted else [])]
