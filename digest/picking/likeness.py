@@ -18,7 +18,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 LINK = 0.62
 MERGE = 0.86
@@ -242,7 +242,7 @@ class TitleIndex(Generic[Key]):
     """Titles of cluster representatives, found again by the words that they share."""
 
     def __init__(self) -> None:
-        self._titles: dict[Key, tuple[Key, str, datetime]] = {}
+        self._titles: dict[Key, tuple[Key, str, datetime, *tuple[Any, ...]]] = {}
         self._postings: defaultdict[str, list[Key]] = defaultdict(list)
         # The number of titles, rounded up to a power of two, so that weights can be kept by frequency.
         self._total = _FEWEST_TITLES
@@ -255,8 +255,9 @@ class TitleIndex(Generic[Key]):
         """Add a representative's title (its ``title_words``), told at ``at``."""
         self.fill([(key, " ".join(words), at)])
 
-    def fill(self, titles: Iterable[tuple[Key, str, datetime]]) -> None:
-        """Add many: key, the title's words joined by spaces (they are taken apart when needed), time."""
+    def fill(self, titles: Iterable[tuple[Key, str, datetime, *tuple[Any, ...]]]) -> None:
+        """Add many: key, the title's words joined by spaces (they are taken apart when needed), time, and
+        whatever else is to be had back by ``held``."""
         known, postings = self._titles, self._postings
         for title in titles:
             key = title[0]
@@ -268,6 +269,10 @@ class TitleIndex(Generic[Key]):
         while len(known) > self._total:
             self._total *= 2
             self._weights.clear()
+
+    def held(self, key: Key) -> tuple[Key, str, datetime, *tuple[Any, ...]]:
+        """What was added under ``key``."""
+        return self._titles[key]
 
     def discard(self, key: Key) -> None:
         """Forget a title."""
@@ -286,7 +291,8 @@ class TitleIndex(Generic[Key]):
         found: list[Match[Key]] = []
         wanted = math.ceil(norm * threshold * threshold)
         for key in self._candidates(weights, wanted):
-            _, told, told_at = titles[key]
+            title = titles[key]
+            told, told_at = title[1], title[2]
             theirs = told.split()
             shared = asked & theirs
             dot = sum(map(weight_of, shared))

@@ -47,11 +47,10 @@ class StoryStock:
 
     def __init__(self) -> None:
         self._titles: TitleIndex[int] = TitleIndex()
-        self._told: dict[int, tuple[int, str]] = {}
         self._sketches: defaultdict[str, list[int]] = defaultdict(list)
 
     def __len__(self) -> int:
-        return len(self._told)
+        return len(self._titles)
 
     def load(self, session: Session, *, since: datetime) -> None:
         """Read the representatives told after ``since`` less 72 hours."""
@@ -85,16 +84,15 @@ class StoryStock:
 
     def _noted(
         self, rows: Iterable[tuple[int, int, str, datetime, str]]
-    ) -> Iterator[tuple[int, str, datetime]]:
-        """The titles of ``rows``, while source and sketch of each are noted."""
-        told, sketches = self._told, self._sketches
+    ) -> Iterator[tuple[int, str, datetime, int, str]]:
+        """The titles of ``rows``, while the sketch of each is noted."""
+        sketches = self._sketches
         for story_id, article_id, source, at, key in rows:
             words, _, sketch = key.partition(_SEPARATOR)
-            told[story_id] = (article_id, source)
             if sketch:
                 for number in sketch.split(" ", _INDEXED)[:_INDEXED]:
                     sketches[number].append(story_id)
-            yield story_id, words, at
+            yield story_id, words, at, article_id, source
 
     def add(self, story_id: int, article_id: int, source: str, key: str, at: datetime) -> None:
         """Add a story's representative, or put another in its place."""
@@ -113,7 +111,8 @@ class StoryStock:
         return list(found.values())
 
     def _representative(self, story_id: int) -> Told:
-        return Told(story_id, *self._told[story_id])
+        _, _, _, article_id, source = self._titles.held(story_id)
+        return Told(story_id, article_id, source)
 
     def _by_sketch(self, sketch: Iterable[str]) -> Iterable[int]:
         return {story_id for number in sketch for story_id in self._sketches.get(number, ())}
