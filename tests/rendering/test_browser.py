@@ -28,6 +28,19 @@ PICTURE = (
 MAIL_RULES = {"region": {"enabled": False}, "landmark-one-main": {"enabled": False}}
 
 
+# Texts and rules that keep a colour of the light theme in the dark: ink, grey, accent, rule.
+LIGHT_LEFT = """() => {
+  const light = ["rgb(26, 26, 26)", "rgb(95, 99, 104)", "rgb(179, 38, 30)", "rgb(224, 221, 214)"];
+  return [...document.body.querySelectorAll("*")].filter((one) => {
+    const style = getComputedStyle(one);
+    const words = [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    const rules = ["Top", "Bottom"].filter((side) => parseFloat(style[`border${side}Width`]) > 0);
+    return one.checkVisibility() && ((words && light.includes(style.color))
+      || rules.some((side) => light.includes(style[`border${side}Color`])));
+  }).map((one) => one.className + ": " + one.textContent.trim().slice(0, 40));
+}"""
+
+
 def show(browser: Browser, html: str, width: int, scheme: str, *, pictures: bool = True) -> Page:
     context = browser.new_context(
         viewport={"width": width, "height": 900},
@@ -69,6 +82,8 @@ def test_an_issue_looks_right(
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == (
         "rgb(21, 24, 28)" if scheme == "dark" else "rgb(255, 255, 255)"
     )
+    if scheme == "dark":
+        assert page.evaluate(LIGHT_LEFT) == []
     assert barriers(page, axe, rules=MAIL_RULES) == []
     page.context.close()
 
