@@ -14,6 +14,7 @@ from digest.calendar import Decision, Due, Timetable, check_cron, decide
 from digest.errors import ConfigError
 from digest.models import FactRow, IssueRow, IssueStatus
 from digest.settings.parts import nearest
+from subscribers.database import insert_or_ignore
 from subscribers.models import MailingListRow
 
 if TYPE_CHECKING:
@@ -82,9 +83,10 @@ def remember(session: Session, edition: str, *, now: datetime, skipped: date | N
     """Note that the edition is known, or that a date was skipped as too late."""
     name = f"edition:{edition}"
     row = session.get(FactRow, name)
-    if row is None:
-        row = FactRow(name=name, value={"known_since": now.isoformat()}, at=now)
-        session.add(row)
+    if row is None:  # two processes may see an edition first at the same moment
+        fact = {"name": name, "value": {"known_since": now.isoformat()}, "at": now}
+        session.execute(insert_or_ignore(session, FactRow).values(**fact))
+        row = session.get_one(FactRow, name)
     if skipped is not None:
         row.value = {**row.value, "skipped": skipped.isoformat()}
         row.at = now
