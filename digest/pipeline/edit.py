@@ -1,18 +1,21 @@
 """The editor's hand in an issue, as use cases: what the command line and the preview's desk call.
 
-Every function is one transaction, checks ``version`` when it is given (two editors do not overwrite each
-other silently), and returns the issue as it is then.
+The edits themselves are in ``digest.issues.editing``, what they take in ``digest.issues.edits``. Every
+function is one transaction, checks ``version`` when it is given (two editors do not overwrite each other
+silently), and returns the issue as it is then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Unpack
 
 from sqlalchemy.orm import Session, sessionmaker
 
 from digest.errors import UsageError
 from digest.issues import editing, lifecycle
+from digest.issues.edits import Content, Hand, Lines, Words
 from digest.issues.finding import issue_row
 from digest.issues.items import load_items
 from digest.issues.places import Place, known_headings, place_from
@@ -28,21 +31,14 @@ from digest.values import ItemKind, SectionHeading, Slot
 def edit_issue(
     sessions: sessionmaker[Session],
     issue_id: int,
-    *,
-    now: datetime,
-    actor: str = "",
-    version: int | None = None,
-    subject: str | None = None,
-    preheader: str | None = None,
+    **lines: Unpack[Lines],
 ) -> IssueView:
     """Change subject or preheader.
 
     Raises ``UnknownIssue``, ``IssueLocked``, ``StaleEdit``, ``IssueError``.
     """
     with sessions.begin() as session:
-        editing.edit_issue(
-            session, issue_id, now=now, actor=actor, version=version, subject=subject, preheader=preheader
-        )
+        editing.edit_issue(session, issue_id, **lines)
         return issue_view(session, issue_id)
 
 
@@ -51,30 +47,13 @@ def edit_item(
     issue_id: int,
     item_id: int,
     *,
-    now: datetime,
-    actor: str = "",
-    version: int | None = None,
-    headline: str | None = None,
-    teaser: str | None = None,
-    url: str | None = None,
-    label: str | None = None,
     settings: Settings | None = None,
+    **words: Unpack[Words],
 ) -> IssueView:
     """Change an item's words; None leaves a field as it is. With ``settings`` the subject and preheader
     follow, unless a hand wrote them. Raises as :func:`edit_issue`."""
     with sessions.begin() as session:
-        editing.edit_item(
-            session,
-            issue_id,
-            item_id,
-            now=now,
-            actor=actor,
-            version=version,
-            headline=headline,
-            teaser=teaser,
-            url=url,
-            label=label,
-        )
+        editing.edit_item(session, issue_id, item_id, **words)
         _retell(session, settings, issue_id)
         return issue_view(session, issue_id)
 
@@ -86,32 +65,13 @@ def insert_item(
     *,
     kind: str,
     to: str,
-    now: datetime,
-    actor: str = "",
-    version: int | None = None,
-    headline: str = "",
-    text: str = "",
-    url: str = "",
-    image: str = "",
-    label: str = "",
+    **content: Unpack[Content],
 ) -> tuple[int, IssueView]:
     """Put an intro, note, sponsor, event or correction at ``SLOT/POS``; its number and the issue."""
     with sessions.begin() as session:
         place, heading = _place(session, settings, issue_id, to)
         item = editing.insert_item(
-            session,
-            issue_id,
-            kind=_kind(kind),
-            place=place,
-            heading=heading,
-            now=now,
-            actor=actor,
-            version=version,
-            headline=headline,
-            text=text,
-            url=url,
-            image=image,
-            label=label,
+            session, issue_id, kind=_kind(kind), place=place, heading=heading, **content
         )
         return item, issue_view(session, issue_id)
 
@@ -123,16 +83,12 @@ def move_item(
     item_id: int,
     *,
     to: str,
-    now: datetime,
-    actor: str = "",
-    version: int | None = None,
+    **hand: Unpack[Hand],
 ) -> IssueView:
     """Move an item to ``SLOT/POS``. Raises as :func:`edit_issue`."""
     with sessions.begin() as session:
         place, heading = _place(session, settings, issue_id, to)
-        editing.move_item(
-            session, issue_id, item_id, place, heading=heading, now=now, actor=actor, version=version
-        )
+        editing.move_item(session, issue_id, item_id, place, heading=heading, **hand)
         _retell(session, settings, issue_id)
         return issue_view(session, issue_id)
 
@@ -142,15 +98,13 @@ def drop_item(
     issue_id: int,
     item_id: int,
     *,
-    now: datetime,
-    actor: str = "",
-    version: int | None = None,
     settings: Settings | None = None,
+    **hand: Unpack[Hand],
 ) -> IssueView:
     """Take an item out; its story is free for other issues. With ``settings`` the subject and preheader
     follow, unless a hand wrote them. Raises as :func:`edit_issue`."""
     with sessions.begin() as session:
-        editing.drop_item(session, issue_id, item_id, now=now, actor=actor, version=version)
+        editing.drop_item(session, issue_id, item_id, **hand)
         _retell(session, settings, issue_id)
         return issue_view(session, issue_id)
 
