@@ -24,6 +24,14 @@ _HEAD_END = re.compile(r"</head\s*>", re.IGNORECASE)
 _STYLE = "max-width:600px;margin:0 auto;padding:16px 24px;font:16px/1.5 Georgia,serif"
 
 
+def with_main(html: str) -> str:
+    """Tell programs that read pages aloud which part is the issue (HTML, section 4.4.14)."""
+    if "<main" in html or not _BODY.search(html) or not _BODY_END.search(html):
+        return html
+    html = _BODY.sub(lambda begin: begin[0] + "<main>", html, count=1)
+    return _BODY_END.sub(lambda end: "</main>" + end[0], html, count=1)
+
+
 def with_neighbours(
     html: str, language: str, *, older: tuple[str, str] | None, newer: tuple[str, str] | None, all_url: str
 ) -> str:

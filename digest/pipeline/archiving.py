@@ -14,7 +14,7 @@ from digest.issues.corrections import marks
 from digest.issues.drafts import load_draft
 from digest.issues.searching import found_by
 from digest.models import IssueEventRow, IssueItemRow, IssueRow, IssueStatus, RenditionRow
-from digest.pipeline.archive_page import with_linked_data, with_neighbours, with_withdrawn
+from digest.pipeline.archive_page import with_linked_data, with_main, with_neighbours, with_withdrawn
 from digest.pipeline.clicks import without_clicks
 from digest.pipeline.render import newest_rendition
 from digest.rendering.archive import archive_html
@@ -149,6 +149,7 @@ def archived_issue(
     base = settings.public_url
     html = archive_html(rendition[1], draft, subscribe_url=f"{base}/subscribe" if base else "")
     html = without_clicks(html, draft, settings)
+    html = with_main(html)
     html = with_withdrawn(html, row.language, [mark.headline for mark in withdrawn])
     html = with_linked_data(
         html,

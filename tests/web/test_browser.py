@@ -20,6 +20,10 @@ from aiosmtpd.controller import Controller
 from playwright.sync_api import expect
 
 from digest.cli.serving import serving
+from digest.issues.drafts import load_draft
+from digest.issues.searching import make_findable
+from digest.models import IssueItemRow
+from digest.pipeline.render import render_issue, store_rendition
 from digest.pipeline.rights import Right, fingerprint_of
 from subscribers.membership import How, find_person, update_person
 from subscribers.models import ConsentMethod
@@ -222,7 +226,15 @@ def _answering(page: Page, url: str) -> None:
 @pytest.fixture
 def pages(site: Site) -> Iterator[Callable[[str], list[str]]]:
     """Serves the site; gives the addresses of all its pages, the reader's in a language."""
-    add_issue(site, DAY, "The harbour opens its gates to visitors again")
+    issue = add_issue(site, DAY, "The harbour opens its gates to visitors again")
+    with site.sessions.begin() as session:
+        session.query(IssueItemRow).filter_by(
+            issue_id=issue
+        ).one().teaser = "What it is about, in a sentence."
+        session.flush()
+        rendered = render_issue(load_draft(session, site.settings, issue), site.settings)
+        store_rendition(session, issue, rendered, now=NOW)
+        make_findable(session, issue)
     add_issue(site, DAY + timedelta(days=1), "A second issue")
     token = site.token
     with serving(site.client.app) as url:
@@ -246,6 +258,7 @@ def pages(site: Site) -> Iterator[Callable[[str], list[str]]]:
                 "/subscribe",
                 "/subscribe?list=daily",
                 "/archive",
+                f"/archive/daily/{DAY}",
                 "/archive/search?q=harbour",
                 "/archive/search?q=nothing",
                 "/u/damaged",

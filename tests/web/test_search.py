@@ -45,7 +45,7 @@ def publish(site: Site, number: int, headline: str, list_name: str = "daily") ->
 def search(site: Site, question: str, **more: str) -> list[str]:
     answer = site.client.get("/archive/search", params={"q": question, **more})
     assert answer.status_code == 200, question
-    return re.findall(r">(Issue \d+)</a>", answer.text)
+    return re.findall(r">(Issue \d+)</bdi></a>", answer.text)
 
 
 @pytest.mark.parametrize(
