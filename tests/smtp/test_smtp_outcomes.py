@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from digest.delivery.smtp import SmtpServer, SmtpTransport
-from digest.delivery.smtp.connection import SmtpConnection
-from digest.values import Accepted, Blame, Deferred, Envelope, Outcome, Refused, Uncertain, Withheld
+from digest.delivery.smtp import SmtpServer
+from digest.values import Accepted, Blame, Deferred, Outcome, Refused, Uncertain, Withheld
 from tests.smtp.scripted import (
     Action,
-    Decide,
     Drop,
     HalfClose,
     Raw,
@@ -24,59 +21,16 @@ from tests.smtp.scripted import (
     Trickle,
     Wait,
 )
-
-MESSAGE = b"Message-ID: <one@example.org>\r\nDate: now\r\n\r\n" + b"a line of text\r\n" * 4000
-
-
-def copy_for(recipient: str = "reader@example.org", message: bytes = MESSAGE) -> Envelope:
-    return Envelope("bounce@example.org", recipient, message)
-
-
-def at(stage: Stage, *actions: Action | None) -> Decide:
-    """Does ``actions`` the first times that ``stage`` is reached, then what is right."""
-    waiting = list(actions)
-
-    def decide(now: Stage, _transaction: Transaction) -> Action | None:
-        return waiting.pop(0) if now == stage and waiting else None
-
-    return decide
-
-
-def allowed() -> bool:
-    return True
-
-
-_left_open: list[SmtpConnection] = []
-
-
-@pytest.fixture(autouse=True)
-def _close_connections() -> Iterator[None]:
-    yield
-    while _left_open:
-        _left_open.pop().abort()
-
-
-def opened(server: ScriptedServer, **changes: float) -> SmtpConnection:
-    return connection_of(transport_to(server, **changes))
-
-
-def connection_of(transport: SmtpTransport) -> SmtpConnection:
-    _left_open.append(transport.open())
-    return _left_open[-1]
-
-
-def transport_to(server: ScriptedServer, **changes: float) -> SmtpTransport:
-    limits = {"timeout": 0.4, "dot_timeout": 0.6, **changes}
-    return SmtpTransport(SmtpServer(host="127.0.0.1", port=server.port, tls="never", **limits))  # type: ignore[arg-type]
-
-
-def sent_to(decide: Decide) -> tuple[Outcome, bool, ScriptedServer]:
-    with ScriptedServer(decide, keep=True) as server:
-        connection = opened(server)
-        outcome = connection.send(copy_for(), permit=allowed)
-        usable = connection.usable
-        connection.close()
-    return outcome, usable, server
+from tests.smtp.talking import (
+    MESSAGE,
+    allowed,
+    at,
+    connection_of,
+    copy_for,
+    opened,
+    sent_to,
+    transport_to,
+)
 
 
 def test_an_accepted_copy_arrives_byte_for_byte_and_tells_its_queue_id() -> None:
@@ -383,97 +337,3 @@ def test_a_server_that_forgets_what_was_sent_ahead_costs_one_time_out() -> None:
         assert outcome == Deferred(0, "no reply in time", "", Blame.CONNECTION)
         assert isinstance(connection_of(transport).send(copy_for(), permit=allowed), Accepted)
         assert not transport._traits.pipelining
-
-
-@pytest.mark.parametrize("extensions", [("DSN",), ("DSN", "PIPELINING")], ids=["in step", "pipelined"])
-@pytest.mark.parametrize("stage", ["mail", "rcpt"])
-@pytest.mark.parametrize("code", [501, 555])
-def test_dsn_parameters_that_are_not_liked_are_left_out_and_nobody_is_refused(
-    stage: Stage, code: int, extensions: tuple[str, ...]
-) -> None:
-    def decide(now: Stage, transaction: Transaction) -> Action | None:
-        unliked = "RET=" in transaction.command or "NOTIFY=" in transaction.command
-        return Say(f"{code} 5.5.4 what?") if now == stage and unliked else None
-
-    with ScriptedServer(decide, extensions=extensions, keep=True) as server:
-        transport = transport_to(server)
-        for _ in range(2):
-            assert isinstance(connection_of(transport).send(copy_for(), permit=allowed), Accepted)
-        assert sum("NOTIFY=" in command or "RET=" in command for command in server.commands) <= 2
-
-
-def test_a_syntax_error_without_dsn_is_a_refusal() -> None:
-    with ScriptedServer(at("rcpt", *[Say("501 5.1.3 bad address")] * 3), extensions=("DSN",)) as server:
-        outcome = opened(server).send(copy_for(), permit=allowed)
-        assert outcome == Refused(501, "501 5.1.3 bad address", "5.1.3", Blame.RECIPIENT)
-
-
-@pytest.mark.parametrize(
-    "recipient",
-    [
-        "b@x.org>\r\nRCPT TO:<z@z",
-        "b@x.org\r\nDATA\r\n",
-        "b@x.org> NOTIFY=NEVER <",
-        "b@x.org\x00",
-        "b c@x.org",
-        'b"c@x.org',
-        "b\u2028c@x.org",
-        "b\x85c@x.org",
-        "",
-        "हि@example.org",
-    ],
-)
-def test_what_could_end_a_command_never_reaches_the_server(recipient: str) -> None:
-    with ScriptedServer(keep=True) as server:
-        connection = opened(server)
-        for envelope in (copy_for(recipient), Envelope(recipient or "\n", "reader@example.org", MESSAGE)):
-            outcome = connection.send(envelope, permit=allowed)
-            assert isinstance(outcome, Refused)
-            assert outcome.reply.startswith("not sent")
-        assert [command for command in server.commands if not command.lower().startswith("ehlo")] == []
-        assert isinstance(connection.send(copy_for(), permit=allowed), Accepted)
-
-
-def test_an_address_beyond_ascii_goes_where_smtputf8_is_offered() -> None:
-    envelope = Envelope("bounce@example.org", "हिन्दी@example.org", MESSAGE, smtputf8=True)
-    with ScriptedServer(keep=True) as server:
-        assert isinstance(opened(server).send(envelope, permit=allowed), Accepted)
-        assert any(
-            command.startswith("MAIL") and "SMTPUTF8 BODY=8BITMIME" in command for command in server.commands
-        )
-        assert [taken.recipient for taken in server.taken] == ["हिन्दी@example.org"]
-
-
-def test_and_is_refused_here_where_it_is_not() -> None:
-    envelope = Envelope("bounce@example.org", "हिन्दी@example.org", MESSAGE, smtputf8=True)
-    with ScriptedServer(extensions=("PIPELINING",)) as server:
-        connection = opened(server)
-        outcome = connection.send(envelope, permit=allowed)
-        assert isinstance(outcome, Refused)
-        assert (outcome.enhanced, outcome.blame) == ("5.6.7", Blame.RECIPIENT)
-        assert connection.usable
-
-
-def test_a_message_above_the_servers_size_blames_the_message_before_it_is_sent() -> None:
-    with ScriptedServer(extensions=("SIZE 1000", "PIPELINING"), keep=True) as server:
-        outcome = opened(server).send(copy_for(), permit=allowed)
-        assert isinstance(outcome, Refused)
-        assert (outcome.code, outcome.enhanced, outcome.blame) == (552, "5.3.4", Blame.MESSAGE)
-        assert not any(command.startswith("MAIL") for command in server.commands)
-
-
-def test_a_connection_ends_after_its_number_of_messages() -> None:
-    with ScriptedServer() as server:
-        connection = opened(server, messages_per_connection=2)
-        assert isinstance(connection.send(copy_for(), permit=allowed), Accepted)
-        assert connection.usable
-        assert isinstance(connection.send(copy_for(), permit=allowed), Accepted)
-        assert not connection.usable
-        connection.close()
-
-
-def test_a_server_without_extensions_is_talked_to_in_step_and_without_parameters() -> None:
-    with ScriptedServer(extensions=(), keep=True) as server:
-        assert isinstance(opened(server).send(copy_for(), permit=allowed), Accepted)
-        assert "MAIL FROM:<bounce@example.org>" in server.commands
-        assert "RCPT TO:<reader@example.org>" in server.commands

@@ -35,7 +35,8 @@ from subscribers.models import (
     SubscriptionRow,
     SubscriptionStatus,
 )
-from tests.smtp.scripted import ScriptedServer, fault_of, faults
+from tests.smtp.faults import fault_of, faults
+from tests.smtp.scripted import ScriptedServer
 from tests.storm.sender import Weather, send
 
 START = datetime(2026, 3, 1, 7, 0, tzinfo=UTC)
