@@ -129,7 +129,7 @@ def questions(engine: Engine, list_id: int, folder: Path) -> None:
         print(f"  show: {1000 * (time.perf_counter() - started):.1f} ms (limit 20; first use of each query)")
         started = time.perf_counter()
         for counts, _moved in count_movement(session, now=NOW):
-            count_mailable(session, counts.id, counts.confirmed)
+            count_mailable(session, counts.id, confirmed=counts.confirmed)
         print(f"  lists stats: {time.perf_counter() - started:.2f} s (limit 1)")
 
 

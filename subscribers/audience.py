@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, distinct, func, select
 from sqlalchemy.orm import Session, aliased
 
 from subscribers.models import SubscriberRow, SubscriptionRow, SubscriptionStatus
@@ -111,18 +111,17 @@ def count_audience(session: Session, chosen: Select[Any]) -> int:
     return session.scalar(select(func.count()).select_from(counted)) or 0
 
 
-def count_mailable(session: Session, list_id: int, confirmed: int) -> int:
-    """Return what ``count_audience(audience(list_id))`` does, from the number of those ``confirmed``.
+def count_mailable(session: Session, list_ids: int | Sequence[int], *, confirmed: int | None = None) -> int:
+    """Return what ``count_audience(audience(list_ids))`` does, several times as fast at a million people.
 
-    Suppressions are few: these, without the suppressed among them.
+    Suppressions are few: people confirmed (the covering index is enough), without the suppressed among them.
+
+    :param confirmed: of one list, where that was counted already.
     """
+    people = select(func.count(distinct(SubscriptionRow.subscriber_id))).where(_confirmed_on(list_ids))
     never = select(SubscriberRow.id).where(suppressed_by_sets())
-    left_out = (
-        select(func.count())
-        .select_from(SubscriptionRow)
-        .where(_confirmed_on(list_id), SubscriptionRow.subscriber_id.in_(never))
-    )
-    return confirmed - (session.scalar(left_out) or 0)
+    left_out = session.scalar(people.where(SubscriptionRow.subscriber_id.in_(never))) or 0
+    return (session.scalar(people) or 0 if confirmed is None else confirmed) - left_out
 
 
 def still_mailable(

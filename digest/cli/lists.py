@@ -130,7 +130,7 @@ def stats(
     state = state_of(ctx)
     with state.app.readers() as session:
         found = [
-            stats_payload(one, moved, count_mailable(session, one.id, one.confirmed))
+            stats_payload(one, moved, count_mailable(session, one.id, confirmed=one.confirmed))
             for one, moved in count_movement(session, name=name or None, now=state.clock.now())
         ]
     state.emit(json, found, lambda out: print_stats(out, found))

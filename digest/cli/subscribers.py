@@ -291,7 +291,7 @@ def count(
     Example: digest subscribers count --list daily --segment delhi
     """
     from digest.cli.output_people import count_payload, print_counts
-    from subscribers.audience import audience, count_audience
+    from subscribers.audience import audience, count_audience, count_mailable
     from subscribers.membership import count_lists, count_people
     from subscribers.segments import count_segment, find_segment
 
@@ -299,7 +299,12 @@ def count(
     with state.app.readers() as session:
         lists = count_lists(session, name=list_name or None)
         condition = chosen_segment(session, segment)
-        mailable = count_audience(session, audience([one.id for one in lists], segment=condition))
+        ids = [one.id for one in lists]
+        mailable = (
+            count_mailable(session, ids)
+            if condition is None
+            else count_audience(session, audience(ids, segment=condition))
+        )
         people = count_segment(session, find_segment(session, segment)) if segment else count_people(session)
     payload = count_payload(people, lists, mailable)
     state.emit(json, payload, lambda out: print_counts(out, payload))

@@ -268,14 +268,18 @@ def test_who_is_mailable_is_counted_as_the_audience_is(desk: Session) -> None:
     daily = find_list(desk, "daily").id
     for email in ("ann@example.org", "bob@x.org", "cy@x.org", "di@y.org", "ed@z.org"):
         join(desk, email)
-    assert count_mailable(desk, daily, 5) == 5
+    for email in ("cy@x.org", "di@y.org", "flo@y.org"):
+        join(desk, email, name="club", confirmed=True)
+    assert count_mailable(desk, daily, confirmed=5) == count_mailable(desk, daily) == 5
     _suppress(desk, "ann@example.org")
     _suppress(desk, "@x.org")
     _suppress(desk, "nobody@w.org")
     unsubscribe(desk, join(desk, "ed@z.org"), now=NOW, how=BY_COMMAND)
     confirmed = {counts.id: counts.confirmed for counts in count_lists(desk)}[daily]
     assert confirmed == 4
-    assert count_mailable(desk, daily, confirmed) == count_audience(desk, audience(daily)) == 1
+    assert count_mailable(desk, daily, confirmed=confirmed) == count_audience(desk, audience(daily)) == 1
+    both = [daily, find_list(desk, "club").id]
+    assert count_mailable(desk, both) == count_audience(desk, audience(both)) == 2
 
 
 def test_lists_are_counted_with_who_came_and_left_in_thirty_days(desk: Session) -> None:
