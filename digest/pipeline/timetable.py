@@ -136,6 +136,8 @@ def prospects(session: Session, settings: Settings, *, now: datetime, count: int
         edition = settings.edition(name)
         timetable = timetable_of(edition)
         decision = decision_for(session, edition, now=now)
+        if facts_of(session, name).known_since is None:
+            decision = Decision(Due.NOTHING)  # no scheduler has seen it yet: nothing is owed
         last = session.execute(
             select(IssueRow.id, IssueRow.date)
             .where(IssueRow.edition == name, IssueRow.status == IssueStatus.SENT)

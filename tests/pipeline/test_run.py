@@ -27,7 +27,7 @@ from digest.models import FactRow, IssueRow, IssueStatus, NoticeRow
 from digest.pipeline.delivered import Summary
 from digest.pipeline.notifying import announce_approval
 from digest.pipeline.run import Ending, RunReport, Steps, run_edition
-from digest.pipeline.timetable import remember
+from digest.pipeline.timetable import prospects, remember
 from digest.settings import Settings, load
 from subscribers.database import open_engine, session_factory
 from subscribers.membership.lists import create_list
@@ -160,6 +160,17 @@ def test_what_was_due_before_an_edition_was_known_is_not_sent_unasked(engine: En
         create_list(session, "daily", now=MORNING)
     assert newsroom.run(if_due=True).ending is Ending.NOT_DUE
     assert newsroom.run().ending is Ending.SENT
+
+
+def test_an_edition_that_no_scheduler_has_seen_owes_nothing(engine: Engine, tmp_path: Path) -> None:
+    newsroom = Newsroom(session_factory(engine), configured(tmp_path))
+    late = MORNING + timedelta(hours=9)
+    with newsroom.sessions.begin() as session:
+        assert [one.late for one in prospects(session, newsroom.settings, now=late)] == [0.0]
+        remember(session, "daily", now=MORNING - timedelta(days=1))
+        shown = prospects(session, newsroom.settings, now=late)[0]
+        assert shown.late == timedelta(hours=9, minutes=2).total_seconds()
+        assert len(shown.times) == 5
 
 
 def test_run_fetches_builds_and_sends_and_again_does_nothing(newsroom: Newsroom) -> None:
