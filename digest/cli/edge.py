@@ -40,9 +40,7 @@ def _run(arguments: list[str]) -> int:
     return result if isinstance(result, int) else DONE
 
 
-def _say(
-    arguments: list[str], code: int, name: str, message: str, remedy: str, *, picture: str = ""
-) -> int:
+def _say(arguments: list[str], code: int, name: str, message: str, remedy: str, *, picture: str = "") -> int:
     line = " ".join(message.split())
     if "--json" in arguments:
         from digest.cli.output import print_json
