@@ -173,7 +173,7 @@ def main() -> None:
         try:
             import urllib.request
 
-            with urllib.request.urlopen(served.url + issue) as answer:  # noqa: S310 - our own
+            with urllib.request.urlopen(served.url + issue) as answer:
                 etag = answer.headers["ETag"]
                 print(f"one archive page: {len(answer.read()) / 1000:.0f} KB; load: {os.getloadavg()[0]:.1f}")
             given = {"seconds": seconds, "connections": connections}
