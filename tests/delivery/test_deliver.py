@@ -313,14 +313,12 @@ def notice(key: str, **columns: object) -> NoticeRow:
 def test_notices_overtake_a_running_issue(desk: Desk) -> None:
     desk.newsroom.readers(300)
     sent_before = []
+    once = threading.Lock()  # several connections come to the fortieth copy
 
     def answer(envelope: Envelope, times: int) -> Outcome:
-        if len(desk.server.accepted) >= 40:
+        if len(desk.server.accepted) >= 40 and once.acquire(blocking=False):
             with desk.sessions.begin() as session:
-                if not session.scalar(select(func.count()).select_from(NoticeRow)):
-                    session.add(
-                        notice("c1", kind=NoticeKind.CONFIRM, subscriber_id=7, subscription_id=1000007)
-                    )
+                session.add(notice("c1", kind=NoticeKind.CONFIRM, subscriber_id=7, subscription_id=1000007))
         if b"Confirm" in envelope.message or b"/c/" in envelope.message:
             sent_before.append(len(desk.server.accepted))
         threading.Event().wait(0.002)
