@@ -190,6 +190,8 @@ def test_what_is_put_off_is_told_and_a_later_command_goes_on(
         assert re.search(r"Not finished: `digest send 1` goes on with what is due \(next: 20", done.stdout)
         assert newsletter.digest("send", "1").returncode == 5, "nothing is due yet"
         assert f"{later} deferred" in newsletter.digest("issue", "show", "1").stdout
+        if command[0] == "run":  # it may be past midnight by then
+            command = [*command, "--date", newsletter.json("issue", "show", "1")["date"]]
         assert newsletter.digest(*command, after=timedelta(minutes=10)).returncode == 0
         assert once_each(server)
     assert newsletter.statuses() == {"sent": PEOPLE}
