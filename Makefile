@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: demo install develop test test-all check docs constraints migration bench build clean
+.PHONY: demo install develop test test-all test-marathon check docs constraints migration bench build clean
 
 # --- for everybody ---------------------------------------------------------------------------
 
@@ -32,6 +32,9 @@ test: $(VENV)/.develop  ## the everyday run: under three minutes, no service nee
 
 test-all: $(VENV)/.develop  ## services, browser, storm and slow ones: needs what .ci/run installs
 	$(BIN)/pytest -m "service or browser or storm or slow" $(PYTEST)
+
+test-marathon: $(VENV)/.develop  ## ten simulated years in five zones: a quarter of an hour
+	$(BIN)/pytest -n 2 -m marathon
 
 check: $(VENV)/.develop  ## format, lint, types, layers, docs
 	$(BIN)/ruff format --check .
