@@ -19,6 +19,8 @@ from digest.models import (
     IssueStatus,
     RenditionRow,
 )
+from digest.picking.folding import fold
+from digest.picking.subject import SUBJECT_LENGTH, shorten
 from digest.values import Slot
 from subscribers.models import SubscriptionRow
 
@@ -60,6 +62,22 @@ def marks(session: Session, issue_id: int) -> list[Mark]:
         )
         for at, detail in rows
     ]
+
+
+def withdrawn_items(session: Session, issues: Iterable[int]) -> set[int]:
+    """The items of these issues that were withdrawn after the first copy."""
+    details = session.scalars(
+        select(IssueEventRow.detail).where(
+            IssueEventRow.issue_id.in_(list(issues)), IssueEventRow.action == WITHDRAWN
+        )
+    )
+    return {int(detail["item"]) for detail in details}
+
+
+def names_headline(line: str, headline: str) -> bool:
+    """Whether a subject or preheader names a headline, be it cut."""
+    begins = fold(shorten(headline, SUBJECT_LENGTH)).rstrip("…")
+    return bool(begins) and begins in fold(line)
 
 
 def _corrected(session: Session, issue_id: int) -> dict[int, int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, select, text
 
+from digest.issues.corrections import marks, names_headline
 from digest.models import ArchiveTextRow, IssueItemRow, IssueRow
 from digest.searchable import PREFIX_FROM, words_in
 
@@ -25,14 +26,26 @@ _POSTGRESQL = (
 
 
 def make_findable(session: Session, issue_id: int) -> None:
-    """Store the words of an issue as it is printed now; again, when something of it changed."""
+    """Store the words of an issue as it is printed now; again, when something of it changed.
+
+    Stories that were withdrawn are left out, and a subject or preheader that names one.
+    """
     issue = session.get_one(IssueRow, issue_id)
     items = session.execute(
-        select(IssueItemRow.headline, IssueItemRow.teaser).where(
+        select(IssueItemRow.id, IssueItemRow.headline, IssueItemRow.teaser).where(
             IssueItemRow.issue_id == issue_id, IssueItemRow.dropped.is_(False)
         )
     )
-    told = [issue.subject, issue.preheader, *(part for item in items for part in item)]
+    withdrawn = marks(session, issue_id)
+    gone = {mark.item for mark in withdrawn}
+    told = [
+        line
+        for line in (issue.subject, issue.preheader)
+        if not any(names_headline(line, mark.headline) for mark in withdrawn)
+    ]
+    for item, headline, teaser in items:
+        if item not in gone:
+            told += [headline, teaser]
     words = " ".join(dict.fromkeys(words_in("\n".join(told))))
     row = session.get(ArchiveTextRow, issue_id)
     if row is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Select, func, select
 
-from digest.issues.corrections import marks
+from digest.issues.corrections import marks, withdrawn_items
 from digest.issues.drafts import load_draft
 from digest.issues.searching import found_by
 from digest.models import IssueEventRow, IssueItemRow, IssueRow, IssueStatus, RenditionRow
@@ -115,14 +115,16 @@ def search_archive(
     shown = rows[:FOUND]
     headlines: dict[int, list[str]] = {row.id: [] for row in shown}
     items = session.execute(
-        select(IssueItemRow.issue_id, IssueItemRow.headline, IssueItemRow.teaser)
+        select(IssueItemRow.issue_id, IssueItemRow.id, IssueItemRow.headline, IssueItemRow.teaser)
         .where(IssueItemRow.issue_id.in_(headlines), IssueItemRow.dropped.is_(False))
         .order_by(IssueItemRow.issue_id, IssueItemRow.id)
     )
-    for issue_id, headline, teaser in items:
+    gone = withdrawn_items(session, headlines)
+    for issue_id, item, headline, teaser in items:
         told = headlines[issue_id]
         if (
             headline
+            and item not in gone
             and len(told) < HEADLINES
             and headline not in told
             and contains(headline + " " + teaser, asked)

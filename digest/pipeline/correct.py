@@ -16,11 +16,11 @@ from digest.issues.events import record
 from digest.issues.finding import issue_row
 from digest.issues.items import as_row, load_items
 from digest.issues.lifecycle import UNDERWAY, UNSENT
+from digest.issues.searching import make_findable
 from digest.issues.storing import next_ordinal
 from digest.issues.view import IssueView, issue_view
 from digest.issues.wording import edited_text
 from digest.models import IssueItemRow, IssueRow, IssueStatus
-from digest.picking.folding import fold
 from digest.picking.subject import (
     PREHEADER_LENGTH,
     SUBJECT_LENGTH,
@@ -147,17 +147,11 @@ def draft_without_withdrawn(
     occasion = Occasion(edition.title, edition.name, draft.date, draft.language)
     told = [item.headline for item in draft.items if item.id in gone]
     subject, preheader = draft.subject, draft.preheader
-    if any(_tells(subject, headline) for headline in told):
+    if any(corrections.names_headline(subject, headline) for headline in told):
         subject = subject_of("", left, occasion)
-    if any(_tells(preheader, headline) for headline in told):
+    if any(corrections.names_headline(preheader, headline) for headline in told):
         preheader = preheader_of("", left, occasion, subject=subject)
     return replace(draft, items=left, subject=subject, preheader=preheader)
-
-
-def _tells(line: str, headline: str) -> bool:
-    """Whether a subject or preheader names a headline, be it cut."""
-    begins = fold(shorten(headline, SUBJECT_LENGTH)).rstrip("…")
-    return bool(begins) and begins in fold(line)
 
 
 def _withdraw_from(
@@ -177,6 +171,8 @@ def _withdraw_from(
     last = corrections.newest_rendition_id(session, row.id)
     if last is None:  # frozen, but no copy was made so far: nobody can have it
         new = take_out(session, settings, row, item, now=now, actor=actor, reason=words, swap=True)
+        session.flush()
+        make_findable(session, row.id)
         return Withdrawn(row.id, row.status.value, swapped_in=new)
     record(
         session, row.id, corrections.WITHDRAWN,
@@ -184,12 +180,14 @@ def _withdraw_from(
     )  # fmt: skip
     got = corrections.anybody_got_wrong(session, row.id, last)
     if row.status is IssueStatus.SENT:
+        make_findable(session, row.id)
         return Withdrawn(row.id, row.status.value, needs_correction=got)
     from digest.pipeline.render import render_issue, store_rendition
 
     # Copies that carry the story are out: it stays in the ledger.
     new = take_out(session, settings, row, item, now=now, actor=actor, reason=words, swap=True, release=False)
     session.flush()
+    make_findable(session, row.id)
     rendered = render_issue(load_draft(session, settings, row.id), settings)
     copies = corrections.give_waiting(session, row.id, store_rendition(session, row.id, rendered, now=now))
     return Withdrawn(row.id, row.status.value, copies, new, needs_correction=got)

@@ -14,13 +14,15 @@ from digest.issues.drafts import load_draft
 from digest.issues.finding import issue_row
 from digest.issues.lifecycle import freeze, publish
 from digest.issues.view import IssueView, issue_view
-from digest.models import DeliveryRow, DeliveryStatus, IssueRow, IssueStatus, LedgerEntryRow
+from digest.models import DeliveryRow, DeliveryStatus, IssueItemRow, IssueRow, IssueStatus, LedgerEntryRow
+from digest.pipeline.archiving import search_archive
 from digest.pipeline.build import build_issue
 from digest.pipeline.correct import correct_issue, withdraw_article
 from digest.pipeline.deliver import audience_of
 from digest.pipeline.edit import approve_issue
 from digest.pipeline.recheck import recheck_issue
 from digest.pipeline.render import load_rendition, render_issue, store_rendition
+from digest.searchable import words_asked
 from digest.values import ItemKind, Slot
 from subscribers.models import MailingListRow, SubscriberRow, SubscriptionRow, SubscriptionStatus
 from tests.issues.conftest import HOUR, NEWSLETTER, NOW, Newsroom
@@ -232,6 +234,63 @@ def test_a_sent_issue_is_marked_and_corrected_to_all_who_got_it(newsroom: Newsro
         assert [mark.item for mark in marks(session, 1)] == [before.id]
     view = correct_issue(newsroom.sessions, newsroom.settings, 1, now=NOW, text="The figure is three.")
     assert view.items[0].teaser == "The figure is three."
+
+
+def found_by_words(newsroom: Newsroom, text: str) -> list[tuple[int, tuple[str, ...]]]:
+    """The issues that the archive's search finds, with the headlines that it shows."""
+    with newsroom.sessions() as session:
+        found, _ = search_archive(session, newsroom.settings, words_asked(text))
+        return [(one.entry.id, one.headlines) for one in found]
+
+
+def name_stories(newsroom: Newsroom) -> None:
+    """Give every story of the issue a headline of words that no other has, and the subject the lead's."""
+    with newsroom.sessions.begin() as session:
+        for row in session.scalars(select(IssueItemRow).where(IssueItemRow.headline != "")):
+            row.headline, row.teaser = f"Lantern{row.id}x glows", f"Harbour{row.id}x waits."
+            if row.slot is Slot.LEAD:
+                issue_row(session, 1).subject = row.headline
+
+
+def test_what_was_withdrawn_from_a_sent_issue_is_not_found_by_its_words(
+    newsroom: Newsroom, issue: IssueView
+) -> None:
+    name_stories(newsroom)
+    being_sent(newsroom, got=4, waiting=0)
+    with newsroom.sessions.begin() as session:
+        publish(session, 1, now=NOW)
+    story, lead = issue.in_slot(Slot.SECTION, "world")[0], issue.lead
+    assert lead is not None
+    for item in (story, lead):
+        words = (f"lantern{item.id}x", f"harbour{item.id}x")
+        for word in words:
+            assert found_by_words(newsroom, word) == [(1, (f"Lantern{item.id}x glows",))]
+        withdraw_article(newsroom.sessions, newsroom.settings, item.article_id or 0, now=NOW)
+        for word in words:  # the lead's is in the subject as well
+            assert found_by_words(newsroom, word) == []
+    other = issue.in_slot(Slot.SECTION, "world")[1]
+    assert found_by_words(newsroom, f"lantern{other.id}x") == [(1, (f"Lantern{other.id}x glows",))]
+    assert all(
+        f"Lantern{gone.id}x glows" not in headlines
+        for _, headlines in found_by_words(newsroom, "glows")
+        for gone in (story, lead)
+    )
+
+
+def test_what_was_withdrawn_while_an_issue_goes_out_is_not_found_from_then_on(
+    newsroom: Newsroom, issue: IssueView
+) -> None:
+    name_stories(newsroom)
+    being_sent(newsroom, got=2, waiting=3)
+    story = issue.in_slot(Slot.SECTION, "world")[0]
+    assert found_by_words(newsroom, f"lantern{story.id}x")
+    found = withdraw_article(newsroom.sessions, newsroom.settings, story.article_id or 0, now=NOW)
+    assert found_by_words(newsroom, f"lantern{story.id}x") == []
+    with newsroom.sessions.begin() as session:
+        swapped_in = session.get_one(IssueItemRow, found[0].swapped_in or 0).headline
+        publish(session, 1, now=NOW + HOUR)
+    assert found_by_words(newsroom, f"lantern{story.id}x") == []
+    assert [issue_id for issue_id, _ in found_by_words(newsroom, swapped_in)] == [1]
 
 
 def audience_now(newsroom: Newsroom, issue_id: int | None) -> int:
