@@ -9,7 +9,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 LONGEST_HEAD = 10.0  # seconds from the first byte (or the connection) to the end of the head
 LARGEST_HEAD = 64 * 1024  # bytes; a browser's has one or two thousand
-LONGEST_STANDSTILL = 30.0  # seconds that an answer waits for a reader who takes nothing of it
+LONGEST_STANDSTILL = 30.0  # seconds that an answer waits for a reader who takes next to nothing of it
+LEAST_TAKEN = 16 * 1024  # bytes of an answer that its reader takes in that time
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -49,7 +50,7 @@ class PatientProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._reader_timer is None:
-            self._reader_timer = self.loop.call_later(LONGEST_STANDSTILL, self.transport.abort)
+            self._watch_reader()
 
     def resume_writing(self) -> None:
         if self._reader_timer is not None:
@@ -66,6 +67,16 @@ class PatientProtocol(HttpToolsProtocol):
 
     def _watch_head(self) -> None:
         self._head_timer = self.loop.call_later(LONGEST_HEAD, self._end, b"408 Request Timeout")
+
+    def _watch_reader(self) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        self._reader_timer = self.loop.call_later(LONGEST_STANDSTILL, self._look_at_reader, waiting)
+
+    def _look_at_reader(self, waiting: int) -> None:
+        if waiting - self.transport.get_write_buffer_size() < LEAST_TAKEN:
+            self.transport.abort()
+        else:
+            self._watch_reader()
 
     def _end(self, status: bytes) -> None:
         if not self.transport.is_closing():

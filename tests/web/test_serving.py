@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2
@@ -18,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
+from digest.cli import connections
 from digest.cli.serving import serving
 from digest.models import SourceStateRow
 from digest.web import application
@@ -52,6 +54,42 @@ def test_a_body_that_does_not_come_is_waited_for_only_so_long(
             slow.sendall(b"POST /subscribe HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nemail=")
             answer = slow.recv(4096)
     assert answer.startswith(b"HTTP/1.1 408")
+
+
+def test_who_takes_nothing_of_an_answer_is_cut_off_and_who_reads_slowly_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "LONGEST_STANDSTILL", 0.6)
+    large = 64 * 1024 * 1024  # more than both sockets keep
+
+    async def whole(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
+        await PlainTextResponse(b"x" * large)(scope, receive, send)
+
+    def ask(reader: socket.socket, address: tuple[str, int]) -> None:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        reader.settimeout(10)
+        reader.connect(address)
+        reader.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+
+    with serving(whole) as url:
+        host, _, port = url.removeprefix("http://").partition(":")
+        with socket.socket() as still, socket.socket() as slow:
+            ask(still, (host, int(port)))
+            ask(slow, (host, int(port)))
+            got = 0
+            for _ in range(8):  # takes something every 0.2 s, for longer than the limit
+                time.sleep(0.2)
+                wanted = got + 4 * 1024 * 1024
+                while got < wanted and (piece := slow.recv(65536)):
+                    got += len(piece)
+            while piece := slow.recv(1024 * 1024):
+                got += len(piece)
+            assert got > large
+            kept = 0
+            with suppress(ConnectionResetError):
+                while piece := still.recv(65536):
+                    kept += len(piece)
+            assert kept < large // 2
 
 
 def test_https_is_demanded_from_then_on_where_it_is_public(site: Site) -> None:
