@@ -322,7 +322,7 @@ def test_who_leaves_during_a_send_gets_no_copy_that_was_not_begun_and_undo_bring
                 fence=3,
                 status=DeliveryStatus.CLAIMED,
                 lease_until=NOW + timedelta(minutes=15),
-            )  # fmt: skip
+            )
         )
     url = f"/u/{site.token(Purpose.UNSUBSCRIBE)}"
 
