@@ -1,6 +1,7 @@
 """Clicks, when ``[web] clicks`` is on: how many for each item of an issue, and never whose.
 
-The link in the mail is the same in every copy: a signed number of an item. Where it leads is looked up
+The link in the mail is the same in every copy: a signed number of an item, and for "Also read" the place
+of the link; both count for the item. Where it leads is looked up
 in the database, so that nobody can make it lead elsewhere. What machines follow is led on, too, and
 not counted.
 """
@@ -11,7 +12,7 @@ import logging
 import re
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,7 @@ from sqlalchemy.exc import DBAPIError
 
 from digest.models import ClickCountRow, IssueItemRow, IssueRow, IssueStatus
 from digest.rendering.links import LinkAppender, host_of, usable_url
+from digest.values import Related
 from subscribers.errors import TokenError
 from subscribers.tokens import Purpose, TokenSigner
 
@@ -48,14 +50,18 @@ _LINK = re.compile(r"https?://[^\s\"'<>]{1,300}/k/([A-Za-z0-9_-]{20,80})(?=[\"'<
 _log = logging.getLogger(__name__)
 
 
-def click_addresses(settings: Settings) -> Callable[[int], str] | None:
-    """What makes an item's counted link, or None when clicks are not counted. Raises ``ConfigError``."""
+def click_addresses(settings: Settings) -> Callable[[int, int], str] | None:
+    """What makes a counted link of an item, or None when clicks are not counted. Raises ``ConfigError``.
+
+    It is asked with the item and 0 for its own link, 1 for the first of the related ones, and so on.
+    """
     if not settings.file.web.clicks or not settings.public_url:
         return None
     signer, base = TokenSigner(settings.token_keys), settings.public_url
 
-    def address(item_id: int) -> str:
-        return f"{base}/k/{signer.sign(Purpose.CLICK, item_id)}"
+    def address(item_id: int, place: int) -> str:
+        ids = (item_id, place) if place else (item_id,)
+        return f"{base}/k/{signer.sign(Purpose.CLICK, *ids)}"
 
     return address
 
@@ -70,10 +76,15 @@ def without_clicks(html: str, draft: Draft, settings: Settings) -> str:
 
     def own(found: re.Match[str]) -> str:
         try:
-            item = items.get(signer.verify(Purpose.CLICK, found[1])[0])
+            item_id, place = _link_of(signer, found[1])
         except TokenError:
             return found[0]
-        return escape(_target(item.url, item.section, item.slot.value, appender)) if item else found[0]
+        item = items.get(item_id)
+        if item is None:
+            return found[0]
+        if place:
+            return escape(_related(item.related, place)) or found[0]
+        return escape(_target(item.url, item.section, item.slot.value, appender))
 
     return _LINK.sub(own, html)
 
@@ -121,24 +132,24 @@ class ClickDesk:
         self._readers = readers
         self._settings = settings
         self._signer = signer
-        self._targets: OrderedDict[int, Target] = OrderedDict()
+        self._targets: OrderedDict[tuple[int, int], Target] = OrderedDict()
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="clicks")
         self._gathered: Counter[tuple[int, int, str]] = Counter()
 
     def follow(self, token: str) -> Target | None:
         """Where the link leads; None when the item is gone. Raises ``TokenForged``."""
-        (item_id, *_) = self._signer.verify(Purpose.CLICK, token)
+        link = _link_of(self._signer, token)
         with self._lock:
-            found = self._targets.get(item_id)
+            found = self._targets.get(link)
             if found is not None:
-                self._targets.move_to_end(item_id)
+                self._targets.move_to_end(link)
                 return found
         with self._readers() as session:
-            found = self._look_up(session, item_id)
+            found = self._look_up(session, *link)
         if found is not None and found.issue_id is not None:  # an issue that is out changes no more
             with self._lock:
-                self._targets[item_id] = found
+                self._targets[link] = found
                 while len(self._targets) > MOST_KEPT:
                     self._targets.popitem(last=False)
         return found
@@ -168,7 +179,7 @@ class ClickDesk:
         except DBAPIError as error:
             _log.warning("%s clicks are not counted: %s", sum(counts.values()), type(error).__name__)
 
-    def _look_up(self, session: Session, item_id: int) -> Target | None:
+    def _look_up(self, session: Session, item_id: int, place: int) -> Target | None:
         found = session.execute(
             select(IssueItemRow, IssueRow)
             .join(IssueRow, IssueRow.id == IssueItemRow.issue_id)
@@ -177,11 +188,24 @@ class ClickDesk:
         if found is None:
             return None
         item, issue = found
-        appender = appender_of(self._settings, issue.edition, issue.date.isoformat())
-        url = _target(item.url or "", item.section, item.slot.value, appender)
+        if place:
+            url = _related([Related(**entry) for entry in item.related], place)
+        else:
+            appender = appender_of(self._settings, issue.edition, issue.date.isoformat())
+            url = _target(item.url or "", item.section, item.slot.value, appender)
         if not url:
             return None
         return Target(url, item.id, issue.id if issue.status in _COUNTED else None, issue.timezone)
+
+
+def _link_of(signer: TokenSigner, token: str) -> tuple[int, int]:
+    """The item, and which of its links: 0 its own, from 1 on a related one. Raises ``TokenForged``."""
+    item_id, *place = signer.verify(Purpose.CLICK, token)
+    return item_id, place[0] if place else 0
+
+
+def _related(links: Sequence[Related], place: int) -> str:
+    return usable_url(links[place - 1].url) if place <= len(links) else ""
 
 
 def _target(url: str, section: str, slot: str, appender: LinkAppender) -> str:

@@ -34,7 +34,8 @@ class HouseStyle:
     :param own_domains: ``[links] own_domains``; when empty, the publication's own host.
     :param images: ``own``, ``link`` or ``none`` by source name.
     :param source_titles: printed names by source name.
-    :param clicks: makes the address that counts a click on an item; None: links are the stories' own.
+    :param clicks: makes the address that counts a click on an item (0: its own link, from 1 on
+        a related one); None: links are the stories' own.
     """
 
     append: str = ""
@@ -42,7 +43,7 @@ class HouseStyle:
     images: Mapping[str, str] = field(default_factory=dict)
     source_titles: Mapping[str, str] = field(default_factory=dict)
     dont_miss_title: str = ""
-    clicks: Callable[[int], str] | None = None
+    clicks: Callable[[int, int], str] | None = None
     templates: Templates = field(default_factory=Templates)
 
 

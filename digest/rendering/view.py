@@ -134,7 +134,7 @@ class ViewMaker:
         pictures: PicturePolicy,
         source_titles: Mapping[str, str],
         dont_miss_title: str,
-        clicks: Callable[[int], str] | None = None,
+        clicks: Callable[[int, int], str] | None = None,
     ) -> None:
         self._draft = draft
         self._words = words
@@ -248,8 +248,8 @@ class ViewMaker:
             else words.reading(item.reading_minutes),
             also=tuple(one_line(self._sources.get(name, name)) for name in item.also),
             related=tuple(
-                LinkView(one_line(link.title) or host_of(link.url), usable_url(link.url))
-                for link in item.related
+                LinkView(one_line(link.title) or host_of(link.url), self._related_link(item, place))
+                for place, link in enumerate(item.related, start=1)
                 if usable_url(link.url)
             ),
             article_kind=item.article_kind.value,
@@ -262,8 +262,13 @@ class ViewMaker:
 
     def _link(self, item: Item, url: str) -> str:
         if url and self._clicks is not None and item.id > 0:
-            return self._clicks(item.id)  # parameters are appended where it leads
+            return self._clicks(item.id, 0)  # parameters are appended where it leads
         return self._links(url, slot=item.section or item.slot.value.replace("_", "-"))
+
+    def _related_link(self, item: Item, place: int) -> str:
+        if self._clicks is not None and item.id > 0:
+            return self._clicks(item.id, place)
+        return usable_url(item.related[place - 1].url)
 
     def _setting(self, item: Item, text: str) -> tuple[str, bool, str]:
         issue = self._draft.language

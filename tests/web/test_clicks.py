@@ -14,6 +14,7 @@ from digest.issues.view import issue_view
 from digest.models import ClickCountRow, IssueItemRow, IssueRow, IssueStatus
 from digest.pipeline.render import render_issue, store_rendition
 from digest.pipeline.report import issue_figures
+from digest.values import Slot
 from subscribers.tokens import Purpose, TokenSigner
 from tests.web.site import NOW, SIGNER, Site
 from tests.web.test_archive import DAY, add_issue
@@ -158,3 +159,29 @@ def test_the_archive_counts_nobody(counting: Site) -> None:
     page = counting.client.get(f"/archive/daily/{DAY}").text
     assert "/k/" not in page
     assert 'href="https://harbour.example/bridge"' in page
+
+
+def test_what_is_to_be_read_also_counts_for_its_story(counting: Site) -> None:
+    kept = {"title": "The old bridge", "url": "https://other.example/old?a=1&b=2"}
+    with counting.sessions.begin() as session:
+        item = session.scalars(select(IssueItemRow)).one()
+        item.slot, item.section = Slot.LEAD, ""
+        item.related = [{"title": "No address", "url": "javascript:alert(1)"}, kept]
+        session.flush()
+        draft = load_draft(session, counting.settings, item.issue_id)
+        rendered = render_issue(draft, counting.settings)
+        store_rendition(session, item.issue_id, rendered, now=NOW)
+    html = "".join(getattr(part, "text", "") for part in rendered.html)
+    first, second = (found for found in re.findall(r'href="https://news\.example(/k/[^"]+)"', html))
+    assert (first, second) == (link(counting), f"/k/{SIGNER.sign(Purpose.CLICK, item_of(counting), 2)}")
+    assert "other.example" not in html
+    answer = counting.client.get(second, headers=BROWSER, follow_redirects=False)
+    assert answer.headers["location"] == kept["url"]
+    follow(counting)
+    assert counts(counting) == [("2026-11-23", 2)]
+    for place in (1, 3, 2**40):  # no address, and none at all
+        path = f"/k/{SIGNER.sign(Purpose.CLICK, item_of(counting), place)}"
+        assert counting.client.get(path, headers=BROWSER, follow_redirects=False).status_code == 404
+    page = counting.client.get(f"/archive/daily/{DAY}").text
+    assert "/k/" not in page
+    assert 'href="https://other.example/old?a=1&amp;b=2"' in page
