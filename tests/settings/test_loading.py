@@ -139,6 +139,11 @@ def test_an_edition_inherits_from_the_newsletter(tmp_path: Path) -> None:
         ("[[sections]]\nkey='arab'\nname='A'\n[editions.d]\nsections=['arb']", r"did you mean 'arab'\?"),
         ("[[sections]]\nname = 'A'\n[[sections]]\nname = 'A'", r"two of the sections are named 'a'"),
         ("[[sections]]\nname = 'A'\nmin = 9", r"min \(9\) is more than max \(5\)"),
+        ("[editions.daily]\nmore = false", r"editions\.daily prints nothing: it has no sections, and more"),
+        (
+            "[[sections]]\nname = 'A'\n[editions.daily]\nsections = []\nmore = false",
+            r"editions\.daily prints nothing",
+        ),
         ("[theme]\nlight = { accent = 'red' }", r"theme\.light\.accent = 'red'"),
         ("[[sources]]\nname = 'x'", r"sources\[x\]\.url: is required"),
         ("x = [", r"newsletter\.toml: .*document"),
