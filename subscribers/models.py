@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 from sqlalchemy import (
     DDL,
-    JSON,
     BigInteger,
     CheckConstraint,
     Enum,
@@ -26,12 +25,11 @@ from sqlalchemy import (
     event,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from subscribers.database import Base, UtcDateTime
+from subscribers.database import Base, JsonValue, UtcDateTime
 
-Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+Json = JsonValue(none_as_null=True)
 Identifier = BigInteger().with_variant(Integer, "sqlite")
 PrimaryKey = Annotated[int, mapped_column(Identifier, primary_key=True, autoincrement=True)]
 

@@ -6,17 +6,17 @@ import os
 from typing import Any, Literal
 
 from alembic import context
-from sqlalchemy import JSON, Connection
+from sqlalchemy import Connection
 
 import digest.models
-from subscribers.database import Base, UtcDateTime, open_engine
+from subscribers.database import Base, JsonValue, UtcDateTime, open_engine
 
 
 def _render(kind: str, item: Any, _context: Any) -> str | Literal[False]:
     """Types of ours are written into migrations as plain SQLAlchemy types: migrations outlive our code."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
-    if kind == "type" and isinstance(item, JSON):
+    if kind == "type" and isinstance(item, JsonValue):
         return "sa.JSON().with_variant(postgresql.JSONB(), 'postgresql')"
     return False
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Enum, Integer
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, Enum, Integer
+
+from subscribers.database import JsonValue
 
 # SQLite counts rows up by itself only for INTEGER PRIMARY KEY; PostgreSQL gets 64 bits.
 Identifier = BigInteger().with_variant(Integer(), "sqlite")
-Json = JSON().with_variant(JSONB(), "postgresql")
+Json = JsonValue()
 
 
 def words(enum: type[StrEnum], name: str) -> Enum:
