@@ -35,7 +35,12 @@ Texts = Annotated[list[str], BeforeValidator(as_list)]
 class Part(BaseModel):
     """Base of all tables: frozen, and a key that nobody knows is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        arbitrary_types_allowed=True,
+        defer_build=True,  # only what is asked is built, and a part inside another not twice
+    )
 
 
 class Newsletter(Part):
