@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import threading
@@ -113,11 +113,11 @@ class App:
 
     def examine_public_address(self) -> str:
         """Whether one-click unsubscribing works from outside. Raises ``PreflightFailed``."""
-        import httpx2
-
         from digest.pipeline.public_address import check_public_address
 
         def post(url: str, form: bytes) -> int:
+            import httpx2
+
             kind = {"Content-Type": "application/x-www-form-urlencoded"}
             try:
                 return httpx2.post(url, content=form, headers=kind, timeout=15.0).status_code
@@ -131,10 +131,11 @@ class App:
 
         A dead story is dropped or swapped by the edition's policy; the issue goes out without it.
         """
-        from digest.pipeline.examine_issue import ask_through, examine_issue, require_sound
-        from digest.pipeline.recheck import recheck_issue
 
         def examine(issue_id: int) -> None:
+            from digest.pipeline.examine_issue import ask_through, examine_issue, require_sound
+            from digest.pipeline.recheck import recheck_issue
+
             now = self.clock.now()
             recheck = recheck_issue(self.sessions, self.settings, issue_id, ask_through(self.http()), now=now)
             for note in (*recheck.dead, *recheck.renamed):
@@ -184,15 +185,23 @@ class App:
     ) -> Steps:
         """What ``run`` is made of."""
         from digest.errors import ConfigError, DigestError
-        from digest.pipeline.build import build_issue
-        from digest.pipeline.collect import collect
-        from digest.pipeline.notifying import announce_approval
         from digest.pipeline.run import Steps
 
+        def fetch() -> dict[str, Any]:
+            from digest.pipeline.collect import collect
+
+            return collect(
+                self.sessions, self.settings, clock=self.clock, http=self.http(), progress=progress
+            ).as_json()
+
         def build(day: date | None) -> IssueView:
+            from digest.pipeline.build import build_issue
+
             return build_issue(self.sessions, self.settings, edition, day=day, now=self.clock.now())
 
         def announce(issue_id: int) -> int:
+            from digest.pipeline.notifying import announce_approval
+
             new = announce_approval(self.sessions, self.settings, issue_id, now=self.clock.now())
             if new:  # with cron nobody else sends them
                 try:
@@ -202,9 +211,7 @@ class App:
             return new
 
         return Steps(
-            fetch=lambda: collect(
-                self.sessions, self.settings, clock=self.clock, http=self.http(), progress=progress
-            ).as_json(),
+            fetch=fetch,
             build=build,
             send=lambda issue_id: self.deliver(issue_id, progress=progress, stop=stop),
             announce=announce,
@@ -222,15 +229,31 @@ class App:
     def world(self) -> World:
         """What ``doctor`` asks."""
         from digest.delivery.smtp import server_of
-        from digest.pipeline.bounces import round_trip
-        from digest.pipeline.composing import dkim_signers
         from digest.pipeline.doctor import World
         from digest.pipeline.resolver import SystemResolver
-        from digest.pipeline.sample import render_samples
 
         def key() -> tuple[str, str]:
+            from digest.pipeline.composing import dkim_signers
+
             name, record = dkim_signers(self.settings)[0].record
             return name, record.rpartition("p=")[2]
+
+        def sample() -> str:
+            from digest.pipeline.sample import render_samples
+
+            return render_samples(self.settings)
+
+        def there_and_back() -> str:
+            from digest.pipeline.bounces import round_trip
+
+            return round_trip(
+                self.settings,
+                self.sessions,
+                self.transport(),
+                signer=self.signer,
+                clock=self.clock,
+                nonce=secrets.randbelow(2**31),
+            )
 
         return World(
             engine=self.bare_engine,
@@ -238,19 +261,8 @@ class App:
             transport=self.transport,
             resolver=SystemResolver(),
             public_address=self.examine_public_address,
-            render_sample=lambda: render_samples(self.settings),
-            round_trip=(
-                None
-                if self.settings.file.bounces is None
-                else lambda: round_trip(
-                    self.settings,
-                    self.sessions,
-                    self.transport(),
-                    signer=self.signer,
-                    clock=self.clock,
-                    nonce=secrets.randbelow(2**31),
-                )
-            ),
+            render_sample=sample,
+            round_trip=None if self.settings.file.bounces is None else there_and_back,
             dkim_public_key=None if self.settings.file.dkim is None else key,
             smtp_host=server_of(self.settings).host,
         )

@@ -60,27 +60,28 @@ def send(
 
     Example: digest send daily@latest --test me@example.org
     """
-    from digest.pipeline.deliver import Order
-    from digest.pipeline.rehearse import dry_run as rehearse
-    from digest.pipeline.rehearse import send_test
-
     state = state_of(ctx)
     issue_id = _resolve(state, issue)
     given: dict[str, Any] = {"signer": state.app.signer, "clock": state.clock}
     with _watch(state, json_progress=json_progress) as progress, _stoppable() as stop:
         if test:
+            from digest.pipeline.rehearse import send_test
+
             summary = send_test(
                 state.app.readers, state.settings, issue_id, test,
                 transport=state.app.transport(), progress=progress, **given,
             )  # fmt: skip
         elif dry_run is not None:
             from digest.delivery.smtp import FolderTransport
+            from digest.pipeline.rehearse import dry_run as rehearse
 
             summary = rehearse(
                 state.app.readers, state.settings, issue_id,
                 transport=FolderTransport(dry_run), progress=progress, stop=stop, **given,
             )  # fmt: skip
         else:
+            from digest.pipeline.deliver import Order
+
             order = Order(
                 missing=missing,
                 uncertain=uncertain.value if uncertain else None,
@@ -122,7 +123,6 @@ def resume(ctx: typer.Context, issue: IssueId, json: Json = False) -> None:
     """
     from digest.delivery.company import somebody_sends
     from digest.pipeline.control import resume_issue
-    from digest.pipeline.deliver import Order
 
     state = state_of(ctx)
     issue_id = _resolve(state, issue)
@@ -132,6 +132,8 @@ def resume(ctx: typer.Context, issue: IssueId, json: Json = False) -> None:
         waits = somebody_sends(session, issue_id, now=now)
     code = 0
     if not waits:
+        from digest.pipeline.deliver import Order
+
         with _watch(state, json_progress=False) as progress, _stoppable() as stop:
             summary = _deliver(state, issue_id, Order(), 1, progress, stop)
         from digest.issues.finding import issue_row

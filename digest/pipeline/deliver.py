@@ -23,13 +23,9 @@ from digest.delivery.worker import TASK, End, Habits, Lane, Run, Worker
 from digest.delivery.writer import Writer
 from digest.errors import IssueError, IssueNotApproved, ServerUnavailable
 from digest.issues import corrections, lifecycle
-from digest.issues.drafts import load_draft
 from digest.issues.finding import issue_row
 from digest.models import DeliveryRow, DeliveryStatus, IssueRow, IssueStatus, NoticeRow
-from digest.pipeline.composing import issue_composer
 from digest.pipeline.delivered import Summary, copies_of, summary_of
-from digest.pipeline.lanes import notice_lane, paces_of, policy_of
-from digest.pipeline.render import newest_rendition, render_issue, store_rendition
 from digest.values import Progress, Silent
 from subscribers.audience import audience
 from subscribers.database import reading, session_factory
@@ -133,6 +129,9 @@ def prepare(
     _check_standing(row, edition, order, holder)
     if row.status in lifecycle.UNSENT and order.examine is not None and not order.force:
         order.examine(issue_id)
+    from digest.issues.drafts import load_draft  # here: an issue that is sent already loads nothing
+    from digest.pipeline.render import newest_rendition, render_issue, store_rendition
+
     now = clock.now()
     if row.status in lifecycle.UNSENT:
         with readers() as session:
@@ -242,6 +241,9 @@ def _work(
     stop: threading.Event,
     habits: Habits,
 ) -> Run:
+    from digest.pipeline.composing import issue_composer
+    from digest.pipeline.lanes import notice_lane, paces_of, policy_of
+
     with readers() as session:
         row = issue_row(session, issue_id)
         list_id = find_list(session, row.list_name).id
@@ -287,6 +289,8 @@ def deliver_notices(
     with readers() as session:
         if session.scalar(select(NoticeRow.id).where(NoticeRow.status.in_(_OPEN)).limit(1)) is None:
             return Run()  # as nearly always: nothing is written, and no connection opened
+    from digest.pipeline.lanes import notice_lane, paces_of
+
     writer = Writer(engine, clock)
     policy = Policy(connections=1)
     try:

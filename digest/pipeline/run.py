@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from digest.bounces.rates import Alarm, tell_editors
 from digest.calendar import Due
 from digest.clock import require_sane_clock
 from digest.errors import EmptyIssue, SourceError
@@ -291,6 +290,8 @@ def _waits(
 
 
 def _tell_editors(session: Session, settings: Settings, issue_id: int, text: str, *, now: datetime) -> None:
+    from digest.bounces.rates import Alarm, tell_editors
+
     alarm = Alarm(name=f"approval of issue {issue_id}", text=text, issue_id=issue_id)
     tell_editors(session, [alarm], editors=len(settings.file.newsletter.editors), now=now)
 
