@@ -245,6 +245,9 @@ class Senders:
         """Give what waits to free places."""
         while self._ready and self._free:
             slot = self._free.pop()
+            if slot.index >= self._health.allowed and not self._ending:
+                self._take_back(slot)
+                continue
             try:
                 slot.item = self._ready.popleft()
             except IndexError:  # taken back this moment

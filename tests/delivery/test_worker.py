@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from datetime import timedelta
 
+from digest.delivery.machine import Policy
 from digest.delivery.worker import End
 from digest.models import DeliveryStatus
-from digest.values import Accepted
+from digest.values import Accepted, Envelope, Outcome
 
 from .conftest import Desk, MailServer, Newsroom
 
@@ -45,3 +48,27 @@ def test_enqueueing_and_sending_again_sends_nothing_twice(newsroom: Newsroom, de
     assert newsroom.enqueue() == 0
     desk.worker(server).run()
     assert len(server.accepted) == 20
+
+
+def test_a_server_in_trouble_is_met_by_half_as_many_connections(newsroom: Newsroom, desk: Desk) -> None:
+    newsroom.readers(40)  # fewer than bring the connections back
+    newsroom.enqueue()
+    at_work: set[str] = set()
+    most, lock = [0], threading.Lock()
+
+    def answer(envelope: Envelope, times: int) -> Outcome:
+        with lock:
+            at_work.add(envelope.recipient)
+            most[0] = max(most[0], len(at_work))
+        time.sleep(0.005)
+        with lock:
+            at_work.discard(envelope.recipient)
+        return Accepted()
+
+    server = MailServer(answer)
+    worker = desk.worker(server, Policy(connections=8))
+    worker._health.trouble("421 busy")
+    run = worker.run()
+    assert run.of(DeliveryStatus.SENT) == 40
+    assert most[0] <= 4
+    assert server.opened <= 4
