@@ -31,7 +31,7 @@ test: $(VENV)/.develop  ## the everyday run: under three minutes, no service nee
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 test-all: $(VENV)/.develop  ## services, browser, storm and slow ones: needs what .ci/run installs
-	$(BIN)/pytest -m "service or browser or storm or slow" $(PYTEST)
+	$(BIN)/pytest -n 2 --dist loadfile --durations 25 -m "service or browser or storm or slow" $(PYTEST)
 
 test-marathon: $(VENV)/.develop  ## ten simulated years in five zones: a quarter of an hour
 	$(BIN)/pytest -n 2 -m marathon
