@@ -69,8 +69,7 @@ def _store(sessions: sessionmaker[Session], settings: Settings, article: Article
     now = clock.now()
     stock = StoryStock()
     weights = {source.name: source.weight for source in settings.file.sources}
-    titles = {source.name: source.title or source.name for source in settings.file.sources}
-    store = Store(stock, weights, titles)
+    store = Store(stock, weights)
     with sessions.begin() as session:
         stock.load(session, since=min(now, article.published_at or now) - timedelta(days=1))
         items = store.match(session, [article])

@@ -163,13 +163,9 @@ class _Run:
         self._reports: dict[str, SourceReport] = {}
         self._ids: list[int] = []
         self._quiet: list[tuple[Source, Harvest]] = []
-        titles = {source.name: source.title or source.name for source in settings.file.sources}
-        self._titles = titles
         self._stock = StoryStock()
         self._stocked = False
-        self._store = Store(
-            self._stock, {source.name: source.weight for source in settings.file.sources}, titles
-        )
+        self._store = Store(self._stock, {source.name: source.weight for source in settings.file.sources})
 
     def go(self, *, patient: bool, due_only: bool) -> CollectReport:
         with self._sessions() as session:

@@ -246,7 +246,7 @@ class ViewMaker:
             reading=""
             if item.reading_minutes <= 0 or (item.duration_seconds and item.article_kind in _PLAYED)
             else words.reading(item.reading_minutes),
-            also=tuple(one_line(self._sources.get(name, name)) for name in item.also),
+            also=self._others(item),
             related=tuple(
                 LinkView(one_line(link.title) or host_of(link.url), self._related_link(item, place))
                 for place, link in enumerate(item.related, start=1)
@@ -264,6 +264,12 @@ class ViewMaker:
         if url and self._clicks is not None and item.id > 0:
             return self._clicks(item.id, 0)  # parameters are appended where it leads
         return self._links(url, slot=item.section or item.slot.value.replace("_", "-"))
+
+    def _others(self, item: Item) -> tuple[str, ...]:
+        """Who else tells it, by title; issues built before names were stored hold titles, perhaps twice."""
+        titles = dict.fromkeys(one_line(self._sources.get(name, name)) for name in item.also)
+        titles.pop(one_line(self._sources.get(item.source, item.source)), None)
+        return tuple(titles)
 
     def _related_link(self, item: Item, place: int) -> str:
         if self._clicks is not None and item.id > 0:

@@ -27,13 +27,11 @@ class Clusters:
         session: Session,
         stock: StoryStock,
         weights: Mapping[str, float],
-        titles: Mapping[str, str],
         now: datetime,
     ) -> None:
         self._session = session
         self._stock = stock
         self._weights = weights
-        self._titles = titles
         self._now = now
         self._links: dict[tuple[int, int], float] = {}
         self._touched: set[int] = set()
@@ -140,7 +138,7 @@ class Clusters:
             )
         self._store_links()
         if self._touched:
-            count_sources(self._session, self._touched, self._titles)
+            count_sources(self._session, self._touched)
 
     def _store_links(self) -> None:
         if not self._links:
@@ -181,7 +179,7 @@ def _fresh_ids(session: Session, table: type[ArticleRow | StoryRow], number: int
     return sorted(session.scalars(select(func.nextval(sequence)).select_from(series)))
 
 
-def count_sources(session: Session, story_ids: set[int], titles: Mapping[str, str]) -> None:
+def count_sources(session: Session, story_ids: set[int]) -> None:
     """Count each story's independent sources, those of linked stories included, and name the others."""
     links = session.execute(
         select(StoryLinkRow.low_id, StoryLinkRow.high_id).where(
@@ -214,11 +212,5 @@ def count_sources(session: Session, story_ids: set[int], titles: Mapping[str, st
             source for told in (story_id, *sorted(near[story_id])) for source in told_by.get(told, ())
         )
         others = [name for name in names if name != first.get(story_id)]
-        rows.append(
-            {
-                "id": story_id,
-                "sources": max(1, len(names)),
-                "also": [titles.get(name, name) for name in others],
-            }
-        )
+        rows.append({"id": story_id, "sources": max(1, len(names)), "also": others})
     session.execute(update(StoryRow), rows)

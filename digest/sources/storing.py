@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -57,11 +57,10 @@ class Incoming:
 
 @dataclass(slots=True)
 class Store:
-    """Puts articles into the database. ``weights`` and ``titles`` by source name."""
+    """Puts articles into the database. ``weights`` by source name."""
 
     stock: StoryStock
     weights: Mapping[str, float]
-    titles: Mapping[str, str] = field(default_factory=dict)
 
     def match(
         self, session: Session, articles: Iterable[Article], digests: Mapping[str, str] | None = None
@@ -112,7 +111,7 @@ class Store:
         return Stored(len(ids), updated, len(known) - updated, tuple(ids))
 
     def _add(self, session: Session, new: Sequence[Incoming], now: datetime) -> list[int]:
-        clusters = Clusters(session, self.stock, self.weights, self.titles, now)
+        clusters = Clusters(session, self.stock, self.weights, now)
         rows = []
         for item in new:
             row = _values(item.article, now)

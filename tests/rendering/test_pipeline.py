@@ -123,11 +123,19 @@ class TestRenditions:
 
 def test_newsletter_toml_says_how_it_looks(settings: Settings) -> None:
     draft = paper()
-    items = tuple(replace(item, source="wire", also=("wire",)) for item in draft.items)
+    items = tuple(replace(item, source="wire", also=("herald",)) for item in draft.items)
     html = html_of(render_issue(replace(draft, items=items), settings))
     assert "<img" not in html  # images = "none"
-    assert "Also in The Wire" in html
+    assert "Also in herald" in html
     assert "https://paper.example/story/1?a=1&amp;b=2&amp;c=daily" in html
+
+
+def test_a_source_is_told_once_by_its_title_and_never_the_storys_own(settings: Settings) -> None:
+    draft = paper()
+    also = ("wire", "The Wire", "desk", "herald")  # a title is how older issues stored a name
+    items = tuple(replace(item, source="desk", also=also) for item in draft.items)
+    html = html_of(render_issue(replace(draft, items=items), settings))
+    assert "Also in The Wire, herald<" in html
 
 
 class TestTemplates:
