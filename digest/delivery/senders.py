@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
-import select
-import socket
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -22,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from digest.clock import Clock
 from digest.delivery.aside import Aside
 from digest.delivery.conclusions import NOT_SENT, Conclusions
+from digest.delivery.ears import READ, READ_OR_WRITE, Ears
 from digest.delivery.machine import Claim, Composer, Outbox, Policy
 from digest.delivery.permit import Permit
 from digest.delivery.server import ServerHealth
@@ -44,7 +43,6 @@ from subscribers.errors import InvalidAddress
 log = logging.getLogger(__name__)
 TICK_SECONDS = 0.1  # how often time limits, delays and idle connections are looked at
 GOODBYE_SECONDS = 2.0  # how long the end waits for the server's good-byes
-_HUNG_UP = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 Waiting = tuple[Outbox, Composer, Claim]
 
@@ -63,7 +61,6 @@ class _Slot:
     wait: Wait | None = None
     deadline: float = 0.0
     opening: bool = False
-    aside: bool = False  # the copy is sent by another thread, by a connection that makes it wait
     idle_since: float = 0.0
 
 
@@ -94,15 +91,10 @@ class Senders:
         self._slots = [_Slot(index) for index in range(policy.connections)]
         self._free = self._slots[::-1]  # the last is taken first: it has a connection if any has
         self._benched: list[_Slot] = []  # more than the server bears at the moment
-        self._by_fd: dict[int, _Slot] = {}
         self._parked: list[_Slot] = []
         self._news: deque[Callable[[], None]] = deque()  # what other threads want done in ours
         self._aside = Aside(clock, policy.connections, name="delivery-aside")
-        self._poll = select.poll()
-        self._sleeping = False
-        self._bell, self._ring = socket.socketpair()
-        self._bell.setblocking(False)
-        self._ring.setblocking(False)
+        self._ears: Ears[_Slot] = Ears()
         self._thread = threading.Thread(target=self._run, name="delivery-senders", daemon=True)
         self.conclusions = Conclusions(health, clock, policy, chance=chance, copies=copies)
         self.broken: BaseException | None = None
@@ -115,7 +107,7 @@ class Senders:
         """Hand over a copy."""
         self._given += 1
         self._ready.append((outbox, compose, claim))
-        self._wake()
+        self._ears.ring()
 
     @property
     def waiting(self) -> int:
@@ -140,19 +132,18 @@ class Senders:
     def finish(self) -> None:
         """Let what is on the wire come to its end, and close the connections."""
         self._ending = True
-        self._wake()
+        self._ears.ring()
         self._thread.join()
-        self._bell.close()
-        self._ring.close()
+        self._ears.close()
 
     # -- the loop -----------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
-            self._poll.register(self._bell, select.POLLIN)
             ticked = self._clock.monotonic()
             while not (self._ending and not self._ready and self.idle):
-                self._take_news()
+                while self._news:
+                    self._news.popleft()()
                 self._go_on_with_permitted()
                 self._feed()
                 self._listen()
@@ -168,52 +159,34 @@ class Senders:
                 self._let_go(slot)
             self._aside.finish(GOODBYE_SECONDS)
 
-    def _wake(self) -> None:
-        """Called by any thread that has news for ours."""
-        if self._sleeping:
-            self._sleeping = False
-            with contextlib.suppress(OSError):  # it rings already
-                self._ring.send(b".")
-
     def _tell(self, news: Callable[[], None]) -> None:
+        """Called by any thread: let ours do something."""
         self._news.append(news)
-        self._wake()
+        self._ears.ring()
 
     def _listen(self) -> None:
         """Wait until a socket, another thread or the time has something for us."""
-        events = self._poll.poll(0) if self._parked else []
-        if not events:
-            self._sleeping = True  # from here on others ring; what came before is looked for now
-            if not self._has_work():
-                if self._parked and (permit := self._parked[0].permit):
-                    permit.hurry()  # nothing else to do meanwhile
-                events = self._poll.poll(TICK_SECONDS * 1000)
-            self._sleeping = False
-        for fd, event in events:
-            slot = self._by_fd.get(fd)
-            if slot is None:
-                with contextlib.suppress(OSError):
-                    self._bell.recv(4096)
-            elif slot.wait is not None and slot.wait.readable:
+        heard = self._ears.look() if self._parked else []
+        for slot in heard or self._ears.sleep(TICK_SECONDS, unless=self._has_work):
+            if slot.wait is not None and slot.wait.readable:
                 self._resume(slot, answer=True)
             else:
-                self._unexpected(slot, event)
+                self._unexpected(slot)
 
     def _has_work(self) -> bool:
-        return bool(
+        """Whether something can be done at once; if not, what is waited for is hurried."""
+        if (
             self._news
             or (self._ready and self._free)
             or (self._ending and self.idle)
             or any(slot.permit.ready() for slot in self._parked if slot.permit)
-        )
-
-    def _take_news(self) -> None:
-        while self._news:
-            self._news.popleft()()
+        ):
+            return True
+        if self._parked and (permit := self._parked[0].permit):
+            permit.hurry()
+        return False
 
     def _go_on_with_permitted(self) -> None:
-        if not self._parked:
-            return
         parked, self._parked = self._parked, []
         for slot in parked:
             if slot.permit is not None and slot.permit.ready():
@@ -278,7 +251,7 @@ class Senders:
         if self.conclusions.over:
             return self._give_back(slot)
         date = claim.date or self._clock.now().replace(microsecond=0)
-        permit = slot.permit = Permit(outbox, claim, date, self._clock, self._wake)
+        permit = slot.permit = Permit(outbox, claim, date, self._clock, self._ears.ring)
         try:
             envelope = compose(claim, date)
         except InvalidAddress as error:
@@ -317,7 +290,7 @@ class Senders:
         except OSError as error:  # no connection of ours: another transport's
             self._conclude(slot, _broken(slot, error))
             return
-        events = select.POLLIN | select.POLLOUT if wait.writable else select.POLLIN
+        events = READ_OR_WRITE if wait.writable else READ
         if slot.heard != events:
             self._hear(slot, events)
         slot.wait = wait
@@ -326,32 +299,26 @@ class Senders:
     def _hear(self, slot: _Slot, events: int) -> None:
         slot.heard = events
         slot.fd = slot.connection.fileno()  # type: ignore[union-attr]  # it yielded: it is a stepped one
-        self._by_fd[slot.fd] = slot
-        self._poll.register(slot.fd, events)
+        self._ears.hear(slot.fd, events, slot)
 
     def _turn_deaf(self, slot: _Slot) -> None:
         if slot.heard:
             slot.heard = 0
-            del self._by_fd[slot.fd]
-            self._poll.unregister(slot.fd)
+            self._ears.ignore(slot.fd)
 
-    def _unexpected(self, slot: _Slot, event: int) -> None:
+    def _unexpected(self, slot: _Slot) -> None:
         """The server says something that nobody waits for, or hangs up."""
-        self._turn_deaf(slot)  # whoever is on its way will find it when it reads
+        self._turn_deaf(slot)  # a delivery on its way will find it when it reads
         if slot.item is None:
             self._let_go(slot)  # nothing is lost with it
-        else:
-            log.debug("the server spoke out of turn (%d)", event & _HUNG_UP)
 
     def _send_aside(self, slot: _Slot, connection: Connection, envelope: Envelope, permit: Permit) -> None:
         def done(outcome: object, error: BaseException | None) -> None:
             self._tell(partial(self._was_sent_aside, slot, outcome, error))
 
-        slot.aside = True
         self._aside.do(partial(connection.send, envelope, permit=permit), done)
 
     def _was_sent_aside(self, slot: _Slot, outcome: object, error: BaseException | None) -> None:
-        slot.aside = False
         if isinstance(error, OSError):
             self._conclude(slot, _broken(slot, error))
         elif error is not None:
@@ -384,17 +351,15 @@ class Senders:
 
     def _open(self, slot: _Slot) -> None:
         """Ask for a connection, unless the server's health asks for patience: the tick comes again."""
-        if self.conclusions.over or self._ending:
-            return self._give_back(slot)
-        if self._health.delay() > 0:
-            return None
 
         def done(connection: object, error: BaseException | None) -> None:
             self._tell(partial(self._opened, slot, connection, error))
 
-        slot.opening = True
-        self._aside.do(self._transport.open, done)
-        return None
+        if self.conclusions.over or self._ending:
+            self._give_back(slot)
+        elif self._health.delay() <= 0:
+            slot.opening = True
+            self._aside.do(self._transport.open, done)
 
     def _opened(self, slot: _Slot, connection: object, error: BaseException | None) -> None:
         slot.opening = False

@@ -6,7 +6,6 @@ It never makes its thread wait: what it waits for it yields (``digest.values.Ste
 from __future__ import annotations
 
 import contextlib
-import re
 import select
 import socket
 import struct
@@ -14,6 +13,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Final
 
+from digest.delivery.smtp.offers import Offers
 from digest.delivery.smtp.replies import LOOK_SECONDS, Reply, SessionError, queue_id_of, would_block
 from digest.delivery.smtp.session import Session
 from digest.values import (
@@ -35,7 +35,6 @@ _START_BODY: Final = 354
 _CLOSING: Final = 421
 _OUT_OF_STEP: Final = frozenset({500, 502, 503})  # what a server says that lost commands sent ahead
 _UNKNOWN_PARAMETER: Final = frozenset({501, 555})
-_PATH = re.compile('[^\x00-\x20\x7f-\x9f<>\\\\"\u2028\u2029]{1,320}').fullmatch
 _GOODBYE_SECONDS: Final = 1.0
 _EARLY_WAIT: Final = Wait(2.0, readable=True)
 _BUSY_SECONDS: Final = 0.02
@@ -60,14 +59,7 @@ class SmtpConnection:
         self._server = session.server
         self._sock: socket.socket = session.sock
         self._replies = session.replies
-        features = session.esmtp_features
-        self._pipelining = "pipelining" in features
-        self._dsn = "dsn" in features
-        self._smtputf8 = "smtputf8" in features
-        self._eight_bit = "8bitmime" in features
-        self._sized = "size" in features
-        size = features.get("size", "").strip()
-        self._limit = int(size) if size.isascii() and size.isdigit() and len(size) < 19 else 0
+        self._offers = Offers.of(session.esmtp_features)
         self._reply_wait = Wait(self._server.timeout, readable=True)
         self._dot_wait = Wait(self._server.dot_timeout, readable=True)
         self._room_wait = Wait(self._server.timeout, readable=True, writable=True)
@@ -120,7 +112,7 @@ class SmtpConnection:
         """
         if not self._open:
             return Deferred(0, "the connection is closed", blame=Blame.CONNECTION)
-        unfit = self._unfit(envelope)
+        unfit = self._offers.unfit(envelope)
         if unfit is not None:
             return unfit
         self._count += 1
@@ -204,42 +196,15 @@ class SmtpConnection:
 
     # -- the envelope -------------------------------------------------------------------------
 
-    def _unfit(self, envelope: Envelope) -> Refused | None:
-        """What can be said without asking the server; the connection stays as it is."""
-        path = envelope.recipient
-        ascii_only = path.isascii() and envelope.sender.isascii()
-        if _PATH(path) is None or (envelope.sender and _PATH(envelope.sender) is None):
-            return Refused(553, "not sent: that is no address for SMTP", "5.1.3", Blame.RECIPIENT)
-        if not (ascii_only or envelope.smtputf8):
-            return Refused(553, "not sent: that is no address for SMTP", "5.1.3", Blame.RECIPIENT)
-        if envelope.smtputf8 and not self._smtputf8:
-            why = "not sent: the server does not offer SMTPUTF8, which this address needs"
-            return Refused(553, why, "5.6.7", Blame.RECIPIENT)
-        if self._limit and len(envelope.message) > self._limit:
-            why = f"not sent: {len(envelope.message)} bytes, and the server takes {self._limit}"
-            return Refused(552, why, "5.3.4", Blame.MESSAGE)
-        if not envelope.message.endswith(b"\r\n"):
-            return Refused(554, "not sent: the message does not end in a line break", "5.6.0", Blame.MESSAGE)
-        return None
-
-    def _commands(self, envelope: Envelope) -> tuple[str, str]:
-        mail = f"MAIL FROM:<{envelope.sender}>"
-        if self._sized:
-            mail += f" SIZE={len(envelope.message)}"
-        if envelope.smtputf8:
-            mail += " SMTPUTF8 BODY=8BITMIME" if self._eight_bit else " SMTPUTF8"
-        recipient = f"RCPT TO:<{envelope.recipient}>"
-        if self._dsn and self._traits.dsn:
-            return f"{mail} RET=HDRS", f"{recipient} NOTIFY=FAILURE"
-        return mail, recipient
-
     def _hand_over_envelope(self, envelope: Envelope) -> Generator[Wait, bool, Outcome | None]:
         """MAIL, RCPT and DATA; None when the server waits for the body. Raises ``SessionError``."""
         yield from self._expect_silence()
         for _attempt in range(3):  # as it is offered; in step; without DSN
-            pipelined = self._pipelining and self._traits.pipelining
-            with_dsn = self._dsn and self._traits.dsn
-            mail, rcpt, data = yield from self._converse(self._commands(envelope), pipelined)
+            pipelined = self._offers.pipelining and self._traits.pipelining
+            with_dsn = self._offers.dsn and self._traits.dsn
+            mail, rcpt, data = yield from self._converse(
+                self._offers.commands(envelope, dsn=with_dsn), pipelined
+            )
             answers = [reply for reply in (mail, rcpt, data) if reply is not None]
             if any(reply.code == _CLOSING for reply in answers):
                 self._drop()
