@@ -1,95 +1,23 @@
-"""People, lists and segments at the command line: every command, its JSON, its words, its exit codes."""
+"""People at the command line: every command, its JSON, its words, its exit codes."""
 
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import os
 import pty
-import re
-import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
 
-import pytest
-
-from digest.cli.edge import run
+from tests.cli.conftest import Digest, Said
 from tests.conftest import ROOT, Runner
 
 ANN = "ann@example.org"
 PERSON = {
     "email", "name", "status", "language", "timezone", "lists", "attributes", "consent", "suppressed",
 }  # fmt: skip
-LIST = {"name", "title", "optin", "confirmed", "pending", "unsubscribed"}
-IMPORT = {"rows", "added", "updated", "unchanged", "suppressed", "rejected", "errors_file", "seconds"}
-
-
-class Said(str):
-    """What a command printed on stdout, with its exit code and what it said on stderr."""
-
-    code: int
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self)
-
-
-class Digest(Protocol):
-    """``digest("lists", "list")`` runs it in the newsletter's folder."""
-
-    def __call__(self, *arguments: str, code: int = 0) -> Said: ...
-
-
-@pytest.fixture
-def newsletter(tmp_path: Path, migrated_sqlite: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    (tmp_path / "newsletter.toml").write_text(
-        '[newsletter]\nname = "N"\nurl = "https://n.example"\nsender = "N <n@n.example>"\n'
-        'timezone = "Asia/Dubai"\n[smtp]\nhost = "127.0.0.1"\nport = 1\nstarttls = "never"\n'
-        "[editions.daily]\n"
-    )
-    secrets = tmp_path / ".env"
-    secrets.touch(mode=0o600)
-    secrets.write_text(
-        f"DIGEST_SECRET_KEY={'s' * 32}\nDIGEST_SUPPRESSION_KEY={'k' * 32}\n"
-        "DIGEST_PUBLIC_URL=http://127.0.0.1:8000\n"
-    )
-    shutil.copy(migrated_sqlite, tmp_path / "digest.sqlite3")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "140")
-    yield tmp_path
-    gc.collect()
-
-
-@pytest.fixture
-def digest(newsletter: Path, capsys: pytest.CaptureFixture[str]) -> Digest:
-    def command(*arguments: str, code: int = 0) -> Said:
-        capsys.readouterr()
-        done = run(list(arguments))
-        printed = capsys.readouterr()
-        assert done == code, f"{arguments}: {done}, {printed.out}{printed.err}"
-        said = Said(printed.out)
-        said.code, said.err = done, printed.err
-        if code and "--json" not in arguments:
-            assert printed.out == ""
-            assert printed.err.count("\n") == 1, printed.err
-        return said
-
-    command("lists", "create", "daily", "--title", "The day")
-    return command
-
-
-@pytest.fixture
-def two_lists(digest: Digest) -> Digest:
-    digest("lists", "create", "weekly", "--double-opt-in")
-    return digest
 
 
 def standing(said: Said, list_name: str = "daily") -> str:
@@ -279,112 +207,6 @@ def test_a_name_that_would_steer_the_terminal_is_stored_without_its_power(digest
     assert titled["title"] == "[31mOdd"
 
 
-def test_lists_are_made_shown_changed_counted_and_deleted(digest: Digest) -> None:
-    made = digest("lists", "create", "weekly", "--title", "The week", "--double-opt-in", "--json").json
-    assert made == {
-        "name": "weekly", "title": "The week", "optin": "double",
-        "confirmed": 0, "pending": 0, "unsubscribed": 0,
-    }  # fmt: skip
-    digest("subscribers", "add", ANN, "--list", "daily")
-    assert digest("lists", "show", "daily", "--json").json["confirmed"] == 1
-    assert "The day" in digest("lists", "show", "daily")
-    assert [one.keys() >= LIST for one in digest("lists", "list", "--json").json] == [True, True]
-    assert "The week" in digest("lists", "list")
-    changed = digest("lists", "rename", "daily", "morning", "--title", "Dawn", "--double-opt-in", "--json")
-    assert (changed.json["name"], changed.json["title"], changed.json["optin"]) == (
-        "morning", "Dawn", "double",
-    )  # fmt: skip
-    assert 'edition daily still names daily: write list = "morning"' in changed.err
-    assert digest("lists", "rename", "morning", "--single-opt-in", "--json").json["optin"] == "single"
-    assert "there is a list weekly already" in digest("lists", "rename", "morning", "weekly", code=1).err
-    stats = digest("lists", "stats", "morning", "--json").json
-    assert stats[0].keys() >= LIST | {"mailable", "joined_30_days", "left_30_days"}
-    assert (stats[0]["mailable"], stats[0]["joined_30_days"]) == (1, 1)
-    assert "mailable" in digest("lists", "stats")
-    assert "1 confirmed" in digest("lists", "delete", "morning", code=2).err
-    assert digest("lists", "delete", "morning", "--yes", "--json").json == {"deleted": "morning"}
-    assert digest("subscribers", "show", ANN, "--json").json["lists"] == []
-    assert "no list is called 'morning'" in digest("lists", "show", "morning", code=1).err
-
-
-def test_a_list_is_asked_again_and_mailed_nothing_until_it_answers(digest: Digest) -> None:
-    for number, city in enumerate(("Delhi", "Quito")):
-        digest("subscribers", "add", f"p{number}@x.org", "--attribute", f"city={city}")
-    digest("segments", "create", "delhi", "--where", 'attributes.city = "Delhi"')
-    assert "Ask 1 people again" in digest("lists", "reconfirm", "daily", "--segment", "delhi", code=2).err
-    asked = digest("lists", "reconfirm", "daily", "--segment", "delhi", "--yes", "--json").json
-    assert asked == {"list": "daily", "asked": 1, "left_out": 0}
-    story = digest("subscribers", "show", "p0@x.org", "--json").json
-    assert story["status"] == "pending"
-    assert [notice["kind"] for notice in story["notices"]] == ["reconfirm"]
-    assert digest("lists", "stats", "--json").json[0]["mailable"] == 1
-
-
-def test_segments_are_made_counted_listed_and_deleted_and_a_mistake_is_shown_where_it_is(
-    digest: Digest,
-) -> None:
-    digest("subscribers", "add", ANN, "--attribute", "city=Delhi", "--language", "hi")
-    where = 'attributes.city = "Delhi" and language in ("en", "hi")'
-    whole = {"name": "delhi", "where": where, "count": 1}
-    assert digest("segments", "create", "delhi", "--where", where, "--json").json == whole
-    assert digest("segments", "count", "delhi", "--json").json == whole
-    assert digest("segments", "count", "delhi").strip() == "1"
-    assert digest("segments", "list", "--json").json == [whole]
-    assert "language in" in digest("segments", "list")
-    assert "delhi" in digest("segments", "create", "delhi", "--where", where, code=1).err
-    wrong = digest("segments", "create", "x", "--where", "city = = 3", "--json", code=1)
-    assert wrong.json["error"]["message"]
-    assert "--yes" in digest("segments", "delete", "delhi", code=2).err
-    assert digest("segments", "delete", "delhi", "--yes", "--json").json == {"deleted": "delhi"}
-    assert "no segment is called" in digest("segments", "count", "delhi", code=1).err
-    assert "no segment yet" in digest("segments", "list")
-
-
-def test_a_file_is_tried_imported_and_exported(digest: Digest, newsletter: Path) -> None:
-    (newsletter / "in.csv").write_text(f"email,name\n{ANN},Ann\nnobody,Bob\n")
-    tried = digest("subscribers", "import", "in.csv", "--dry-run", "--json").json
-    assert (tried["dry_run"], tried["added"]) == (True, 1)
-    assert digest("subscribers", "count", "--json").json["people"] == 0
-    brought = digest("subscribers", "import", "in.csv", "--json").json
-    assert brought.keys() >= IMPORT
-    assert (brought["rows"], brought["added"], brought["rejected"]) == (2, 1, 1)
-    assert Path(brought["errors_file"]).read_text().splitlines()[1].startswith("3,")
-    assert "line 3:" in digest("subscribers", "import", "in.csv")
-    assert digest("subscribers", "export", "out.csv", "--json").json == {"rows": 1}
-    assert ANN in (newsletter / "out.csv").read_text()
-    (newsletter / "bad.csv").write_text("email\nnobody\n")
-    assert "no row was imported" in digest("subscribers", "import", "bad.csv", code=1).err
-    digest("subscribers", "import", "absent.csv", code=1)
-
-
-def test_the_shell_completes_lists_and_segments(digest: Digest, newsletter: Path) -> None:
-    digest("lists", "create", "weekly")
-    digest("segments", "create", "delhi", "--where", 'language = "hi"')
-
-    def completed(line: str, folder: Path) -> list[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "digest"],
-            cwd=folder,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(ROOT),
-                "_DIGEST_COMPLETE": "complete_bash",
-                "COMP_WORDS": line,
-                "COMP_CWORD": str(len(line.split(" ")) - 1),
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.stdout.split()
-
-    assert completed("digest lists show ", newsletter) == ["daily", "weekly"]
-    assert completed("digest subscribers add --list we", newsletter) == ["weekly"]
-    assert completed("digest segments count d", newsletter) == ["delhi"]
-    assert completed(f"digest -C {newsletter} lists show d", newsletter.parent) == ["daily"]
-    assert completed("digest lists show ", newsletter.parent) == []
-
-
 def test_many_people_come_in_a_pager(digest: Digest, newsletter: Path) -> None:
     (newsletter / "in.csv").write_text("email\n" + "".join(f"p{n}@x.org\n" for n in range(40)))
     digest("subscribers", "import", "in.csv")
@@ -415,58 +237,3 @@ def test_json_goes_to_stdout_and_nothing_else_does(
     done = run_digest.run("subscribers", "export", "-", cwd=newsletter)
     assert done.stdout.splitlines()[1].startswith(ANN)
     assert done.stderr == "1 rows\n"
-
-
-def test_an_import_shows_how_far_it_is_and_how_long_it_will_take(digest: Digest, newsletter: Path) -> None:
-    (newsletter / "in.csv").write_text("email\n" + "".join(f"p{n}@x.org\n" for n in range(2000)))
-    ours, theirs = pty.openpty()
-    done = subprocess.run(
-        [sys.executable, "-m", "digest", "subscribers", "import", "in.csv"],
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "140", "TERM": "xterm"},
-        check=True,
-    )
-    os.close(theirs)
-    shown = b""
-    with contextlib.suppress(OSError):  # Linux says so at the end of a terminal
-        while more := os.read(ours, 65_536):
-            shown += more
-    os.close(ours)
-    assert b"importing" in shown
-    assert re.search(rb"[\d-]:[\d-]{2}:[\d-]{2}", shown), "no time remaining"
-    assert b"2,000 rows" in done.stdout
-
-
-@pytest.mark.slow
-def test_ctrl_c_leaves_whole_chunks_and_one_line(digest: Digest, newsletter: Path) -> None:
-    rows = "email\n" + "".join(f"p{n}@x.org\n" for n in range(150_000))
-    with subprocess.Popen(
-        [sys.executable, "-m", "digest", "subscribers", "import", "-"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    ) as run:
-        assert run.stdin is not None
-        run.stdin.write(rows.encode())
-        run.stdin.flush()  # and it goes on waiting for more
-        while people(newsletter) == 0:
-            assert run.poll() is None
-            time.sleep(0.05)
-        run.send_signal(signal.SIGINT)
-        _out, said = run.communicate()
-    assert run.returncode == 130
-    assert b"Traceback" not in said
-    there = people(newsletter)
-    assert there > 0
-    assert there % 20_000 == 0
-    with contextlib.closing(sqlite3.connect(newsletter / "digest.sqlite3")) as raw:
-        assert raw.execute("SELECT status, added FROM import_runs").fetchall() == [("stopped", there)]
-        assert raw.execute("SELECT count(*) FROM subscriptions").fetchone() == (there,)
-        assert raw.execute("SELECT count(*) FROM consent_events").fetchone() == (there,)
-
-
-def people(newsletter: Path) -> int:
-    with contextlib.closing(sqlite3.connect(newsletter / "digest.sqlite3")) as raw:
-        return int(raw.execute("SELECT count(*) FROM subscribers").fetchone()[0])
