@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -170,46 +171,50 @@ def test_what_is_being_typed_is_not_taken_away(page: Page, office: Office) -> No
     expect(page.locator('[data-live="said"] [role=alert]')).to_contain_text("nothing of yours was written")
 
 
-def save_settings(office: Office) -> str:
+def save_settings(office: Office, turn: int) -> str:
     file: Path = office.settings.folder / "newsletter.toml"
-    file.write_text(file.read_text("utf-8").replace("4 Customs Quay", "44 Customs Quay"), "utf-8")
-    return "44 Customs Quay"
+    words = f"4{turn} Customs Quay"
+    file.write_text(re.sub(r"\d+ Customs Quay", words, file.read_text("utf-8")), "utf-8")
+    return words
 
 
-def save_template(office: Office) -> str:
+def save_template(office: Office, turn: int) -> str:
     from digest.resources import templates_dir
 
     own = office.settings.folder / "templates" / "parts"
-    own.mkdir(parents=True)
+    own.mkdir(parents=True, exist_ok=True)
     text = (templates_dir() / "parts" / "frame.mjml.j2").read_text(encoding="utf-8")
     place = '<p class="small grey"><a class="grey"'
-    (own / "frame.mjml.j2").write_text(
-        text.replace(place, f'<p class="small">Printed in ink</p>{place}'), "utf-8"
-    )
-    return "Printed in ink"
+    words = f"Printed in ink of {1900 + turn}"
+    (own / "frame.mjml.j2").write_text(text.replace(place, f'<p class="small">{words}</p>{place}'), "utf-8")
+    return words
 
 
-def save_story(office: Office) -> str:
+def save_story(office: Office, turn: int) -> str:
     (story,) = (office.settings.folder / "notebook").glob("bridge-opening-live.md")
-    text = story.read_text("utf-8").replace("The old bridge opens for a tall ship", "The bridge lifts again")
-    story.write_text(text, "utf-8")
-    return "The bridge lifts again"
+    words = f"The bridge lifts for {turn + 2} ships"
+    story.write_text(re.sub(r"(?m)^title: .*$", f"title: {words}", story.read_text("utf-8")), "utf-8")
+    return words
 
 
 @pytest.mark.parametrize("save", [save_settings, save_template, save_story])
-def test_what_is_saved_shows_at_once_where_one_was_reading(
-    page: Page, office: Office, save: Callable[[Office], str]
+def test_what_is_saved_shows_within_a_second_where_one_was_reading(
+    page: Page, office: Office, save: Callable[[Office, int], str]
 ) -> None:
     top = "document.querySelector('.canvas iframe').contentDocument.scrollingElement"
+    shows = f"words => document.querySelector({SHOWN!r}).contentDocument?.body?.innerHTML.includes(words)"
     page.wait_for_function(f"() => {top}.scrollHeight > 2000")
     page.evaluate(f"() => {top}.scrollTo(0, 700)")
-    begun = office.desk.clock.monotonic()
-    words = save(office)
-    # A second is what is promised; the machine may be busy with other tests.
-    expect(page.frame_locator(SHOWN).get_by_text(words).first).to_be_attached(timeout=5000)
-    assert office.desk.clock.monotonic() - begun < 5
-    page.wait_for_function("() => document.querySelectorAll('.canvas iframe').length === 1")
-    assert page.evaluate(f"() => {top}.scrollTop") == 700
+    took: list[float] = []
+    # The machine may be busy with other tests: one save of three must be as fast as is promised.
+    while len(took) < 3 and min(took, default=1.0) >= 1:
+        begun = office.desk.clock.monotonic()
+        words = save(office, len(took))
+        page.wait_for_function(shows, arg=words, polling="raf", timeout=5000)
+        took.append(office.desk.clock.monotonic() - begun)
+        page.wait_for_function("() => document.querySelectorAll('.canvas iframe').length === 1")
+        assert page.evaluate(f"() => {top}.scrollTop") == 700
+    assert min(took) < 1, took
 
 
 def test_a_teaser_is_edited_where_it_stands_and_escape_gives_up(page: Page, office: Office) -> None:
