@@ -48,11 +48,8 @@ def record(
             list_id=list_id,
             address_hash=address_hash,
             action=action,
-            method=how.method,
             at=now,
-            wording=redact(how.wording) or None,
-            ip=how.ip[:45] or None,
-            note=redact(how.note) or None,
+            **_evidence(how),
         )
     )
 
@@ -66,13 +63,19 @@ def record_many(
             "subscriber_id": subscriber_id,
             "list_id": list_id,
             "action": action,
-            "method": how.method,
             "at": now,
-            "wording": redact(how.wording) or None,
-            "ip": how.ip[:45] or None,
-            "note": redact(how.note) or None,
+            **_evidence(how),
         }
         for subscriber_id, list_id, how in changes
     ]
     if rows:
         session.execute(insert(ConsentEventRow), rows)
+
+
+def _evidence(how: How) -> dict[str, str | None]:
+    return {
+        "method": how.method,
+        "wording": redact(how.wording) or None,
+        "ip": how.ip[:45] or None,
+        "note": redact(how.note) or None,
+    }
