@@ -133,7 +133,8 @@ class App:
         """
 
         def examine(issue_id: int) -> None:
-            from digest.pipeline.examine_issue import ask_through, examine_issue, require_sound
+            from digest.pipeline.asking import ask_through
+            from digest.pipeline.examine_issue import examine_issue, require_sound
             from digest.pipeline.recheck import recheck_issue
 
             now = self.clock.now()

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session, sessionmaker
 
-from digest.checks import Finding, IssueUnderCheck, Level, LinkState, PictureState, examine
+from digest.checks import Finding, IssueUnderCheck, Level, examine
 from digest.errors import ConfigError, PreflightFailed, RenderError
 from digest.issues.drafts import load_draft
-from digest.pipeline.asking import AskLink as AskLink
-from digest.pipeline.asking import AskPicture, ask_all
-from digest.pipeline.asking import ask_through as ask_through
+from digest.pipeline.asking import AskLink, AskPicture, ask_all
 from digest.pipeline.render import render_issue
 from digest.pipeline.templates import templates_of
 from digest.rendering.theme import contrasts_of
@@ -93,7 +90,7 @@ def examine_issue(
                 headers = _sample_headers(session, settings, issue_id, rendered, signer, now)
         except (ConfigError, ValueError) as error:
             fault = str(error)
-    found = under_check(draft, rendered, settings, headers=headers, fault=fault)
+    found = _under_check(draft, rendered, settings, headers, fault)
     progress = progress or Silent()
     if ask_link is not None:
         stories = (item.url for item in draft.items if item.url.startswith("http"))
@@ -104,17 +101,13 @@ def examine_issue(
     return Examination(issue_id, tuple(examine(found)))
 
 
-def under_check(
+def _under_check(
     draft: Draft,
     rendered: RenderedIssue,
     settings: Settings,
-    *,
-    headers: tuple[tuple[str, str], ...] | None = None,
-    fault: str = "",
-    links: Mapping[str, LinkState] | None = None,
-    pictures: Mapping[str, PictureState] | None = None,
+    headers: tuple[tuple[str, str], ...] | None,
+    fault: str,
 ) -> IssueUnderCheck:
-    """A rendered issue as the rules look at it (the preview runs them on unsaved edits, too)."""
     base = settings.public_url or "https://public-url-is-not-set.invalid"
     values = {
         "unsubscribe_url": f"{base}/u/{_SAMPLE}",
@@ -134,8 +127,6 @@ def under_check(
         },
         headers=headers,
         header_fault=fault,
-        links=links or {},
-        pictures=pictures or {},
         logos=tuple(logo for logo in (settings.file.theme.logo, settings.file.theme.logo_dark) if logo),
         sources={
             name: templates.source(name)

@@ -18,7 +18,7 @@ from digest.settings import Settings
 from digest.values import ItemKind
 
 if TYPE_CHECKING:
-    from digest.pipeline.examine_issue import AskLink
+    from digest.pipeline.asking import AskLink
 
 RULE_ACTOR = "link check"
 

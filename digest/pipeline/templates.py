@@ -89,8 +89,7 @@ def own_templates(settings: Settings) -> Path:
 
 def _set(settings: Settings, name: str) -> TemplateSet:
     templates = templates_of(settings)
-    folder = own_templates(settings) / name
-    own = tuple(sorted(f"{name}/{path.name}" for path in folder.glob("*.j2"))) if folder.is_dir() else ()
+    own = tuple(templates.own_files(name))
     return TemplateSet(
         name=name,
         summary=SETS.get(name, "The newsletter's own."),

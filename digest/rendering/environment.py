@@ -103,14 +103,12 @@ class Templates:
         return self.own is not None and (self.own / name).is_file()
 
     def files(self, kind: str) -> list[str]:
-        """The names of the files of a template: ``daily/issue.mjml.j2``…"""
-        shipped = templates_dir() / kind
-        return sorted(f"{kind}/{path.name}" for path in shipped.glob("*.j2"))
+        """The names of the shipped files of a template: ``daily/issue.mjml.j2``…"""
+        return _files(templates_dir(), kind)
 
     def own_files(self, kind: str) -> list[str]:
         """The same of the newsletter's own folder, which may have others."""
-        folder = (self.own or templates_dir()) / kind
-        return sorted(f"{kind}/{path.name}" for path in folder.glob("*.j2")) if self.own else []
+        return [] if self.own is None else _files(self.own, kind)
 
     def names(self) -> list[str]:
         """The templates that an edition may name."""
@@ -159,6 +157,10 @@ def contract_of(source: str) -> int | None:
     """The contract version that a template names in its first lines."""
     found = _CONTRACT_LINE.search(source[:500])
     return int(found[1]) if found else None
+
+
+def _files(folder: Path, kind: str) -> list[str]:
+    return sorted(f"{kind}/{path.name}" for path in (folder / kind).glob("*.j2"))
 
 
 @lru_cache(maxsize=16)
