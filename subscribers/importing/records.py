@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from subscribers.importing.text import LONGEST_LINE, Line, Source
+from subscribers.importing.text import LONGEST_LINE, Line
 from subscribers.importing.values import Rejected
 
 MOST_LINES: Final = 100  # of one record
@@ -176,10 +176,3 @@ def _is_open(text: str, delimiter: str) -> bool:
 
 def _too_long(line: Line) -> Rejected:
     return Rejected(line.number, shown(line.text), f"the line is longer than {LONGEST_LINE} characters")
-
-
-def lines_of(source: Source, first: list[Line]) -> Iterator[list[Line]]:
-    """Yield ``first``, then the rest of the source."""
-    if first:
-        yield first
-    yield from source.blocks()
