@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -37,6 +35,7 @@ from digest.picking.teasers import lint
 from digest.pipeline.edition_rules import rules_of
 from digest.settings import EditionSettings, Settings
 from digest.values import Item, ItemKind, Slot
+from subscribers.garbage import nothing_is_garbage
 
 ATTEMPTS = 5
 """How often a build starts again when another process reserved one of its stories meanwhile."""
@@ -278,7 +277,7 @@ def pick_for(
         gone = load_items(session, existing.id, dropped=True)
         dropped = {item.story_id for item in gone if item.story_id is not None}
     allowed = page_window(session, edition, rules, now=now)
-    with _nothing_is_garbage():
+    with nothing_is_garbage():
         candidates = load_candidates(
             session,
             ledger=edition.ledger,
@@ -290,19 +289,6 @@ def pick_for(
         if dropped:
             candidates = [one._replace(hidden=True) if one.story_id in dropped else one for one in candidates]
         return pick_page(candidates, rules, now=now, window=allowed, held=held), held
-
-
-@contextmanager
-def _nothing_is_garbage() -> Iterator[None]:
-    """Without the cyclic collector: the candidates all stay, and it would look through them again and
-    again (a quarter of a build of 50,000)."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def page_window(session: Session, edition: EditionSettings, rules: Rules, *, now: datetime) -> timedelta:

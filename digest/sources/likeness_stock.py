@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from digest.models import ArticleRow, StoryRow
 from digest.picking.likeness import WINDOW, TitleIndex, text_sketch, title_words
+from subscribers.garbage import nothing_is_garbage
 
 _SEPARATOR = "|"
 _INDEXED = 2  # hashes of a stored sketch under which its text is found; then the texts are compared
@@ -73,14 +73,8 @@ class StoryStock:
 
     def fill(self, rows: Iterable[tuple[int, int, str, datetime, str]]) -> None:
         """Add many: story, article, source, time, ``likeness_key``."""
-        # Half a million small objects, none of them garbage: the collector would visit them again and again.
-        collecting = gc.isenabled()
-        gc.disable()
-        try:
+        with nothing_is_garbage():
             self._titles.fill(self._noted(rows))
-        finally:
-            if collecting:
-                gc.enable()
 
     def _noted(
         self, rows: Iterable[tuple[int, int, str, datetime, str]]

@@ -6,9 +6,8 @@ goes through the same file, finds what is in already, and adds the rest.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from typing import BinaryIO, Final
@@ -17,6 +16,7 @@ from sqlalchemy.engine import Engine
 
 from subscribers.addresses import Address, deserves_a_look, warnings_of
 from subscribers.errors import ImportFailed, UnknownList
+from subscribers.garbage import nothing_is_garbage
 from subscribers.importing.chunks import COMPLETE_IT, Run, so_far
 from subscribers.importing.formats import Columns
 from subscribers.importing.opening import (
@@ -70,7 +70,7 @@ def import_people(
         report.file_format, report.encoding = reading.columns.file_format, reading.source.encoding
         report.notes += reading.columns.notes
         run = Run(engine, options, report, now=now, fingerprint=fingerprint_of(stream, options))
-        with _without_collector(), errors, run:
+        with nothing_is_garbage(), errors, run:
             try:
                 chunks = _hashed(in_chunks(reading.batches, _chunk_rows(engine, options)), key)
                 if engine.dialect.name != "sqlite":
@@ -110,18 +110,6 @@ def _hashed(chunks: Iterator[Batch], key: SuppressionKey) -> Iterator[Batch]:
         for row in candidates:
             row.address_hash = key.hash(row.normalized)
         yield candidates, rejects
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """No garbage collection: millions of tuples, none in a cycle, cost a quarter of the time to visit."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _with_list(options: Options, columns: Columns) -> Options:
