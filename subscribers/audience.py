@@ -6,7 +6,7 @@ come at once whatever the size of the list.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, distinct, func, select
@@ -122,24 +122,6 @@ def count_mailable(session: Session, list_ids: int | Sequence[int], *, confirmed
     never = select(SubscriberRow.id).where(suppressed_by_sets())
     left_out = session.scalar(people.where(SubscriptionRow.subscriber_id.in_(never))) or 0
     return (session.scalar(people) or 0 if confirmed is None else confirmed) - left_out
-
-
-def still_mailable(
-    session: Session, list_ids: int | Sequence[int], subscriber_ids: Collection[int]
-) -> set[int]:
-    """Return those of ``subscriber_ids`` who may be mailed at this moment, by one query.
-
-    For the check at claim: consent may have been withdrawn since the audience was chosen.
-    """
-    return set(
-        session.scalars(
-            select(SubscriptionRow.subscriber_id)
-            .join(SubscriberRow, SubscriberRow.id == SubscriptionRow.subscriber_id)
-            .where(
-                SubscriptionRow.subscriber_id.in_(subscriber_ids), _confirmed_on(list_ids), not_suppressed()
-            )
-        )
-    )
 
 
 def _confirmed_on(list_ids: int | Sequence[int]) -> ColumnElement[bool]:

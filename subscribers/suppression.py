@@ -6,7 +6,6 @@ that never rotates: rotating the token keys forgets nobody, and a stolen table n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b, sha256
@@ -168,17 +167,6 @@ def unsuppress(
     _record(session, subject, address_hash, ConsentAction.UNSUPPRESSED, method, reason, now)
     session.flush()
     return True
-
-
-def suppressed_among(session: Session, hashes: Sequence[bytes]) -> set[bytes]:
-    """Return those of ``hashes`` (at most some thousands) that are suppressed addresses."""
-    return {
-        found
-        for found in session.scalars(
-            select(SuppressionRow.address_hash).where(SuppressionRow.address_hash.in_(hashes))
-        )
-        if found is not None
-    }
 
 
 def _same(subject: Subject, key: SuppressionKey) -> ColumnElement[bool]:
