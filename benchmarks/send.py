@@ -15,35 +15,33 @@ Aims: 60 KB: wall ≤ 1.25 × smtp-source, CPU ≤ 120 µs a message; 20 KB: ≤
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import multiprocessing
-import os
 import resource
-import shutil
-import smtplib
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
+
+from benchmarks._peers import (  # noqa: E402
+    delayed,
+    free_port,
+    nodemailer,
+    sink,
+    smtp_source,
+    smtplib_loop,
+    tls_server,
+    wait_for,
+)
+
 CONNECTIONS = 8
 DELAY = 0.020  # seconds, there and back
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
 
 # -- our side, in a process of its own -------------------------------------------------------------
 
@@ -177,153 +175,6 @@ def run_ours(given: argparse.Namespace, port: int, **options: object) -> dict[st
     return json.loads(done.stdout)
 
 
-# -- the others ------------------------------------------------------------------------------------
-
-
-@contextmanager
-def sink() -> Iterator[int]:
-    port = free_port()
-    program = shutil.which("smtp-sink", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-    if program is None:
-        raise SystemExit("smtp-sink is missing: install postfix")
-    user = ["-u", "postfix"] if os.geteuid() == 0 else []
-    process = subprocess.Popen(
-        [program, *user, "-h", "sink.example", f"127.0.0.1:{port}", "512"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        _wait_for(port)
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(100):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise SystemExit("the server did not start")
-
-
-def source(port: int, messages: int, size: int, sessions: int) -> dict[str, float]:
-    program = shutil.which("smtp-source", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    start = time.perf_counter()
-    subprocess.run(
-        [str(program), "-d", "-s", str(sessions), "-m", str(messages), "-l", str(size),
-         "-f", "daily@news.example.org", "-t", "reader@example.org", f"127.0.0.1:{port}"],
-        check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    wall = time.perf_counter() - start
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return {"wall": wall, "cpu": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime}
-
-
-def smtplib_loop(port: int, messages: int, size: int, connections: int) -> float:
-    """``smtplib.sendmail`` of the same bytes in as many processes' threads; messages a second."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    from digest.values import Recipient
-
-    compiled = template(size, "")
-    reader = Recipient(subscriber_id=1, subscription_id=1, address="reader@example.org")
-    copy = compiled.envelope(reader, date=datetime.now(UTC))
-
-    def work(count: int) -> None:
-        with smtplib.SMTP("127.0.0.1", port) as client:
-            for _ in range(count):
-                client.sendmail(copy.sender, [copy.recipient], copy.message)
-
-    start = time.perf_counter()
-    with ThreadPoolExecutor(connections) as pool:
-        list(pool.map(work, [messages // connections] * connections))
-    return messages / (time.perf_counter() - start)
-
-
-def nodemailer(port: int, messages: int, size: int, connections: int) -> float | None:
-    """nodemailer's pool, if npm has it here (``npm install nodemailer`` in benchmarks/)."""
-    script = f"""
-    const nodemailer = require('nodemailer');
-    const pool = nodemailer.createTransport({{pool: true, host: '127.0.0.1', port: {port}, secure: false,
-      ignoreTLS: true, maxConnections: {connections}, maxMessages: 1e9}});
-    const html = 'x'.repeat(75).concat('\\n').repeat({size} / 76 | 0);
-    const start = process.hrtime.bigint();
-    Promise.all([...Array({messages}).keys()].map(n => pool.sendMail({{from: 'daily@news.example.org',
-      to: `reader${{n}}@example.org`, subject: 'S', html}}))).then(() => {{
-      console.log(Number(process.hrtime.bigint() - start) / 1e9); pool.close(); }});
-    """
-    node = shutil.which("node")
-    if node is None:
-        return None
-    done = subprocess.run(
-        [node, "-e", script], cwd=ROOT / "benchmarks", capture_output=True, text=True, check=False
-    )
-    return messages / float(done.stdout) if done.returncode == 0 else None
-
-
-def delayed(port: int, target: int) -> None:
-    """A proxy that holds everything back for half of DELAY in each direction, whatever the load."""
-
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        line: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
-        loop = asyncio.get_running_loop()
-
-        async def deliver() -> None:
-            while True:
-                due, octets = await line.get()
-                if (wait := due - loop.time()) > 0:
-                    await asyncio.sleep(wait)
-                if not octets:
-                    writer.close()
-                    return
-                writer.write(octets)
-                await writer.drain()
-
-        task = asyncio.create_task(deliver())
-        try:
-            while octets := await reader.read(1 << 18):
-                line.put_nowait((loop.time() + DELAY / 2, octets))
-        except OSError:
-            pass
-        line.put_nowait((loop.time() + DELAY / 2, b""))
-        await asyncio.gather(task, return_exceptions=True)
-
-    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", target)
-        for end in (writer, back):
-            end.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await asyncio.gather(pump(reader, back), pump(there, writer))
-
-    async def serve() -> None:
-        server = await asyncio.start_server(meet, "127.0.0.1", port)
-        async with server:
-            await server.serve_forever()
-
-    asyncio.run(serve())
-
-
-def tls_server(port: int, folder: str, ready: object) -> None:
-    """The tests' scripted server with STARTTLS, in a process of its own."""
-    import ssl
-
-    import trustme
-
-    sys.path[:0] = [str(ROOT / "tests")]
-    from smtp.scripted import ScriptedServer
-
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(Path(folder) / "ca.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
-    with ScriptedServer(context=context) as server:
-        ready.put(server.port)  # type: ignore[attr-defined]
-        time.sleep(3600)
-
-
 # -- the table -------------------------------------------------------------------------------------
 
 
@@ -331,7 +182,7 @@ def compare(given: argparse.Namespace, name: str, size: int, aim: float, **optio
     ours_runs, source_runs = [], []
     with sink() as port:
         for _ in range(given.rounds):
-            source_runs.append(source(port, given.messages, size, CONNECTIONS))
+            source_runs.append(smtp_source(port, given.messages, size, CONNECTIONS))
             ours_runs.append(run_ours(given, port, size=size, connections=CONNECTIONS, **options))
     mine = statistics.median(run["wall"] for run in ours_runs)
     theirs = statistics.median(run["wall"] for run in source_runs)
@@ -351,9 +202,9 @@ def behind_a_delay(given: argparse.Namespace) -> None:
     connections, messages = 20, min(given.messages, 4000)
     with sink() as target:
         port = free_port()
-        proxy = multiprocessing.Process(target=delayed, args=(port, target), daemon=True)
+        proxy = multiprocessing.Process(target=delayed, args=(port, target, DELAY), daemon=True)
         proxy.start()
-        _wait_for(port)
+        wait_for(port)
         run = run_ours(
             argparse.Namespace(folder=given.folder, messages=messages),
             port,
@@ -374,7 +225,7 @@ def with_tls(given: argparse.Namespace) -> None:
     messages = min(given.messages, 5000)
     few = argparse.Namespace(folder=given.folder, messages=messages)
     ready: multiprocessing.Queue[int] = multiprocessing.Queue()
-    server = multiprocessing.Process(target=tls_server, args=(0, given.folder, ready), daemon=True)
+    server = multiprocessing.Process(target=tls_server, args=(given.folder, ready), daemon=True)
     server.start()
     port = ready.get(timeout=30)
     ca = str(Path(given.folder) / "ca.pem")
@@ -403,14 +254,16 @@ def enqueue_a_million(given: argparse.Namespace) -> None:
 
 
 def slower_ones(given: argparse.Namespace) -> None:
+    from digest.values import Recipient
+
     messages = min(given.messages, 4000)
+    reader = Recipient(subscriber_id=1, subscription_id=1, address="reader@example.org")
+    copy = template(60_000, "").envelope(reader, date=datetime.now(UTC))
     with sink() as port:
-        print(
-            f"smtplib.sendmail, 60 KB, 8 threads: {smtplib_loop(port, messages, 60_000, 8):,.0f}/s",
-            flush=True,
-        )
-        rate = nodemailer(port, messages, 60_000, CONNECTIONS)
-        print(f"nodemailer pool, 60 KB: {f'{rate:,.0f}/s' if rate else 'not installed'}", flush=True)
+        rate = smtplib_loop(port, messages, copy, CONNECTIONS)
+        print(f"smtplib.sendmail, 60 KB, {CONNECTIONS} threads: {rate:,.0f}/s", flush=True)
+        pooled = nodemailer(port, messages, 60_000, CONNECTIONS)
+        print(f"nodemailer pool, 60 KB: {f'{pooled:,.0f}/s' if pooled else 'not installed'}", flush=True)
 
 
 def main() -> None:
