@@ -1,4 +1,4 @@
-"""What each edit of an issue takes, said once for the desk and its use cases."""
+"""What each edit of an issue or an article takes, said once for the desk and its use cases."""
 
 from __future__ import annotations
 
@@ -27,6 +27,15 @@ class Words(Hand):
     headline: NotRequired[str | None]
     teaser: NotRequired[str | None]
     url: NotRequired[str | None]
+    label: NotRequired[str | None]
+
+
+class ArticleWords(TypedDict):
+    """What ``decisions.edit`` takes of an article's words; None leaves them as they are, an empty text gives
+    them back to the rules."""
+
+    headline: NotRequired[str | None]
+    teaser: NotRequired[str | None]
     label: NotRequired[str | None]
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from digest.errors import UsageError
-from digest.models import IssueRow
-from digest.values import SectionHeading, Slot
+from digest.models import IssueItemRow, IssueRow
+from digest.values import Item, SectionHeading, Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,11 @@ def with_heading(row: IssueRow, heading: SectionHeading | None) -> None:
         row.sections = [*row.sections, entry]
 
 
+def slot_name(there: Place | Item | IssueItemRow) -> str:
+    """The slot as ``place_from`` reads it: a section's is its key."""
+    return there.section if there.slot is Slot.SECTION else there.slot.value.replace("_", "-")
+
+
 def name_of(place: Place) -> str:
-    slot = place.section if place.slot is Slot.SECTION else place.slot.value.replace("_", "-")
-    return f"{slot}/{place.position}" if place.position else slot
+    """The place as ``place_from`` reads it."""
+    return f"{slot_name(place)}/{place.position}" if place.position else slot_name(place)

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Unpack
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from digest.errors import UsageError
 from digest.issues import decisions, editing
+from digest.issues.edits import ArticleWords
 from digest.issues.items import load_items
 from digest.issues.lifecycle import UNSENT
+from digest.issues.places import slot_name
 from digest.issues.stock import load_printables
 from digest.models import IssueItemRow, IssueRow
 from digest.picking.printing import reprint
@@ -24,8 +27,6 @@ from digest.pipeline.build import describe
 from digest.settings import Settings
 from digest.settings.parts import nearest
 from digest.values import Slot
-
-WORDS = ("headline", "teaser", "label")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +67,13 @@ def pin_article(
     in its own. Raises ``UnknownArticle``, ``ArticleError``, ``UsageError`` for an unknown slot."""
     slot = slot.strip().replace("dont_miss", "dont-miss")
     keys = [section.key for section in settings.file.sections]
-    _known("slot", slot, ["lead", "dont-miss", *keys])
+    _known(slot, ["lead", "dont-miss", *keys], f"{slot!r} is no slot and no section to pin to")
     with sessions.begin() as session:
         decisions.pin(session, article_id, now=now, slot=slot, until=until, again=again, actor=actor)
         return [
-            Consequence(row.id, item.id if item else None, advice=_to_pin(row, item, slot))
+            Consequence(row.id, item.id if item else None, advice=advice)
             for row, item in _open_issues(session, article_id)
-            if _to_pin(row, item, slot)
+            if (advice := _to_pin(row, item, slot))
         ]
 
 
@@ -109,11 +110,9 @@ def edit_article(
     article_id: int,
     *,
     now: datetime,
-    headline: str | None = None,
-    teaser: str | None = None,
     section: str | None = None,
-    label: str | None = None,
     actor: str = "",
+    **words: Unpack[ArticleWords],
 ) -> list[Consequence]:
     """Print the article with other words or in another section, in every issue built from now on, and with
     other words in open ones. Raises ``UnknownArticle``, ``ArticleError``, ``UsageError`` for an unknown
@@ -121,14 +120,10 @@ def edit_article(
     if section:
         by_name = {one.name.casefold(): one.key for one in settings.file.sections}
         section = by_name.get(section.casefold(), section)
-        _known("section", section, [one.key for one in settings.file.sections])
-    texts = {"headline": headline, "teaser": teaser, "label": label}
-    given = [name for name in WORDS if texts[name] is not None]
+        _known(section, [one.key for one in settings.file.sections], f"there is no section {section!r}")
+    given = [name for name, text in words.items() if text is not None]
     with sessions.begin() as session:
-        decisions.edit(
-            session, article_id, now=now, headline=headline, teaser=teaser, section=section, label=label,
-            actor=actor,
-        )  # fmt: skip
+        decisions.edit(session, article_id, now=now, section=section, actor=actor, **words)
         session.flush()
         found = [
             _carry_into(session, settings, row, item, given, section, now=now, actor=actor)
@@ -162,10 +157,9 @@ def _to_pin(row: IssueRow, item: IssueItemRow | None, slot: str) -> str:
         if row.ordinal:
             return ""
         return f"`digest issue build {row.edition} --date {row.date} --rebuild` picks it anew, with this one"
-    stands = item.section if item.slot is Slot.SECTION else item.slot.value.replace("_", "-")
-    return (
-        "" if slot in {"", stands} else f"`digest issue move {row.id} {item.id} --to {slot}` moves it there"
-    )
+    if slot in {"", slot_name(item)}:
+        return ""
+    return f"`digest issue move {row.id} {item.id} --to {slot}` moves it there"
 
 
 def _carry_into(
@@ -205,11 +199,9 @@ def _carry_into(
     return Consequence(row.id, item.id, changed, "; ".join(advice))
 
 
-def _known(what: str, name: str, known: list[str]) -> None:
+def _known(name: str, known: list[str], complaint: str) -> None:
     if not name or name in known:
         return
     guess = nearest(name, known)
     hint = f"did you mean {guess!r}?" if guess else f"known: {', '.join(known) or 'none'}"
-    pinning = f"{name!r} is no slot and no section to pin to"
-    message = pinning if what == "slot" else f"there is no {what} {name!r}"
-    raise UsageError(message, remedy=hint)
+    raise UsageError(complaint, remedy=hint)

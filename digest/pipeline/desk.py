@@ -16,6 +16,7 @@ from digest.issues import lifecycle
 from digest.issues.drafts import load_draft
 from digest.issues.events import record
 from digest.issues.finding import issue_row
+from digest.issues.places import slot_name
 from digest.issues.view import IssueView, issue_view
 from digest.models import IssueStatus
 from digest.pipeline import control, edit
@@ -199,10 +200,9 @@ class _Press:
         place = [one.id for one in shelf].index(item.id)
         if place == 0:
             return  # it stands first already
-        slot = item.section if item.slot is Slot.SECTION else item.slot.value.replace("_", "-")
         edit.move_item(
             self.sessions, self.settings, self.issue_id, item.id,
-            to=f"{slot}/{place}", now=self.now, actor=self.actor, version=self._number("version"),
+            to=f"{slot_name(item)}/{place}", now=self.now, actor=self.actor, version=self._number("version"),
         )  # fmt: skip
 
     def headline(self) -> None:

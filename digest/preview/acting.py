@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from digest.errors import IssueError
+from digest.issues.places import slot_name
 from digest.issues.view import IssueView, issue_view
 from digest.pipeline import control, decide, edit
 from digest.values import Item, Slot
@@ -30,11 +31,6 @@ def slots_of(issue: IssueView) -> list[tuple[str, str]]:
         ("corrections", "Corrections"),
         ("bottom", "Bottom"),
     ]
-
-
-def slot_name(item: Item) -> str:
-    """The slot as ``--to`` takes it."""
-    return item.section if item.slot is Slot.SECTION else item.slot.value.replace("_", "-")
 
 
 def act(app: App, issue_id: int, action: str, form: Form, *, now: datetime, actor: str) -> str:

@@ -21,10 +21,11 @@ from starlette.routing import Mount, Route
 
 from digest.errors import Explained, StaleEdit, UnknownIssue
 from digest.issues.finding import issue_row
+from digest.issues.places import slot_name
 from digest.mail.opened import OpenedMessage
 from digest.pipeline.asking import ask_pictures_through, ask_through
 from digest.pipeline.templates import templates_of
-from digest.preview.acting import LONGEST_FORM, act, slot_name, slots_of
+from digest.preview.acting import LONGEST_FORM, act, slots_of
 from digest.preview.frame import frame_html, frame_policy
 from digest.preview.viewing import GMAIL_CLIPS_AT, SCHEMES, VIEWS, WIDTHS, Looking, Shown, look, show
 from digest.resources import templates_dir
