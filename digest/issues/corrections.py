@@ -30,7 +30,7 @@ CORRECTED = "corrected"
 """The event of an issue that another one corrects: ``by`` its number, ``items`` what it speaks of."""
 
 GOT = (DeliveryStatus.SENT, DeliveryStatus.UNCERTAIN, DeliveryStatus.SENDING)
-_BEGUN = (DeliveryStatus.QUEUED, DeliveryStatus.CLAIMED, DeliveryStatus.DEFERRED)
+_NOT_BEGUN = (DeliveryStatus.QUEUED, DeliveryStatus.CLAIMED, DeliveryStatus.DEFERRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def give_waiting(session: Session, issue_id: int, rendition_id: int) -> int:
     """
     changed = session.execute(
         update(DeliveryRow)
-        .where(DeliveryRow.issue_id == issue_id, DeliveryRow.status.in_(_BEGUN))
+        .where(DeliveryRow.issue_id == issue_id, DeliveryRow.status.in_(_NOT_BEGUN))
         .values(
             rendition_id=rendition_id,
             fence=DeliveryRow.fence + 1,

@@ -165,14 +165,11 @@ def _withdraw_from(
     reason: str,
 ) -> Withdrawn:
     words = reason or "the story was withdrawn"
-    if row.status in UNSENT:
+    last = None if row.status in UNSENT else corrections.newest_rendition_id(session, row.id)
+    if last is None:  # no copy was made so far, even if it is frozen: nobody can have it
         new = take_out(session, settings, row, item, now=now, actor=actor, reason=words, swap=True)
-        return Withdrawn(row.id, row.status.value, swapped_in=new)
-    last = corrections.newest_rendition_id(session, row.id)
-    if last is None:  # frozen, but no copy was made so far: nobody can have it
-        new = take_out(session, settings, row, item, now=now, actor=actor, reason=words, swap=True)
-        session.flush()
-        make_findable(session, row.id)
+        if row.status not in UNSENT:
+            make_findable(session, row.id)
         return Withdrawn(row.id, row.status.value, swapped_in=new)
     record(
         session, row.id, corrections.WITHDRAWN,
@@ -186,7 +183,6 @@ def _withdraw_from(
 
     # Copies that carry the story are out: it stays in the ledger.
     new = take_out(session, settings, row, item, now=now, actor=actor, reason=words, swap=True, release=False)
-    session.flush()
     make_findable(session, row.id)
     rendered = render_issue(load_draft(session, settings, row.id), settings)
     copies = corrections.give_waiting(session, row.id, store_rendition(session, row.id, rendered, now=now))
