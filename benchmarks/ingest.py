@@ -213,7 +213,7 @@ def likeness(words: Words) -> None:
 
 
 def stock(articles: int, sources: int, words: Words) -> None:
-    """1,000 sources and 200,000 stored articles: an unchanged fetch, lists, a selection, an hour's news."""
+    """1,000 sources and 200,000 stored articles: an unchanged fetch, lists, a selection."""
     from digest.clock import SystemClock
     from digest.pipeline.collect import collect
     from digest.settings import load
@@ -355,12 +355,8 @@ def looks(readers: Any, settings: Any, articles: int, now: datetime) -> None:
     with readers() as session:
         since = now - timedelta(days=7)
         spent, _ = measured(lambda: load_candidates(session, ledger="daily", since=since, now=now))
-    row(
-        f"candidates of a week of {articles:,} articles",
-        f"{spent * 1000:.0f} ms CPU",
-        "(no figure asked)",
-        True,
-    )
+    what = f"candidates of a week of {articles:,} articles"
+    row(what, f"{spent * 1000:.0f} ms CPU", "(no figure asked)", True)
 
 
 def pages(data: Path) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from digest.issues.decisions import Standing, article_row, standing_decisions
-from digest.issues.listing import PAGE, in_section, ledger_states, newest
+from digest.issues.listing import PAGE, as_candidate, in_section, ledger_states, newest
 from digest.issues.view import stamp
 from digest.models import (
     ArticleRevisionRow,
@@ -24,7 +24,6 @@ from digest.models import (
 )
 from digest.picking.matching import Matcher
 from digest.picking.teasers import clean, cut, reading_minutes
-from digest.values import Candidate
 
 STATES = ("unused", "reserved", "published", "hidden", "withdrawn")
 
@@ -173,7 +172,7 @@ def _view(
         url=row.link_url,
         teaser=decided.teaser
         or cut(clean(row.summary, title=row.title), teaser_length, row.language or "en"),
-        section=matcher.section_of(_as_candidate(row, decided)),
+        section=matcher.section_of(as_candidate(row, decided)),
         categories=tuple(row.categories),
         published_at=row.published_at,
         source=row.source,
@@ -186,19 +185,6 @@ def _view(
         also=tuple(name for name in also if name != row.source),
         state=_state(row, decided, states.get(row.story_id, ())),
         pinned=decided.pin_slot,
-    )
-
-
-def _as_candidate(row: ArticleRow, decided: Standing) -> Candidate:
-    return Candidate(
-        id=row.id,
-        story_id=row.story_id,
-        title=row.title,
-        url=row.link_url,
-        source=row.source,
-        published_at=row.published_at,
-        categories=tuple(row.categories),
-        section=decided.section or "",
     )
 
 

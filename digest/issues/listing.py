@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, or_, select, true
+from sqlalchemy import Row, Select, and_, exists, or_, select, true
 from sqlalchemy.orm import Session
 
 from digest.issues.decisions import Standing
@@ -53,22 +53,26 @@ def in_section(
     )
     found: list[int] = []
     with session.execute(lean, execution_options={"yield_per": PAGE}) as rows:
-        for number, story, title, url, source, published_at, categories in rows:
-            candidate = Candidate(
-                id=number,
-                story_id=story,
-                title=title,
-                url=url,
-                source=source,
-                published_at=published_at,
-                categories=tuple(categories),
-                section=standing.get(number, _NOTHING).section or "",
-            )
-            if matcher.section_of(candidate) == section:
-                found.append(number)
+        for row in rows:
+            if matcher.section_of(as_candidate(row, standing.get(row.id, _NOTHING))) == section:
+                found.append(row.id)
                 if len(found) == limit:
                     break
     return found
+
+
+def as_candidate(row: ArticleRow | Row[*tuple[Any, ...]], decided: Standing) -> Candidate:
+    """What the rules for sections look at; the row has at least the columns of ``in_section``."""
+    return Candidate(
+        id=row.id,
+        story_id=row.story_id,
+        title=row.title,
+        url=row.link_url,
+        source=row.source,
+        published_at=row.published_at,
+        categories=tuple(row.categories),
+        section=decided.section or "",
+    )
 
 
 def ledger_states(session: Session, stories: Collection[int]) -> dict[int, set[LedgerState]]:
