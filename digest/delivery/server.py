@@ -1,9 +1,8 @@
-"""What the senders know together of the mail server: how many connections it bears, when to knock again."""
+"""What the senders know of the mail server: how many connections it bears, when to knock again."""
 
 from __future__ import annotations
 
 import random
-import threading
 
 from digest.clock import Clock
 from digest.errors import ServerUnavailable, TransportError
@@ -13,7 +12,7 @@ RECOVERY = 50  # accepted copies after which one more connection is tried
 
 
 class ServerHealth:
-    """Shared by all sender threads of one process.
+    """Kept by the senders' thread; the worker's reads ``given_up``.
 
     A lost connection, a 421 or a refused session delays new connections (1 s, doubling to 5 min) and
     halves their number; open ones go on. Acceptances bring both back.
@@ -39,7 +38,6 @@ class ServerHealth:
         self._tries = tries
         self._patience = patience
         self._allowed = connections
-        self._lock = threading.Lock()
         self._failures = 0
         self._until = 0.0
         self._since: float | None = None
@@ -64,29 +62,27 @@ class ServerHealth:
         """A copy was accepted: called for each, so it does next to nothing in good times."""
         if self._allowed == self.connections and not self._failures:
             return
-        with self._lock:
-            self._failures = 0
-            self._since = None
-            self._accepted += 1
-            if self._accepted >= RECOVERY and self._allowed < self.connections:
-                self._allowed += 1
-                self._accepted = 0
+        self._failures = 0
+        self._since = None
+        self._accepted += 1
+        if self._accepted >= RECOVERY and self._allowed < self.connections:
+            self._allowed += 1
+            self._accepted = 0
 
     def trouble(self, reason: str) -> None:
         """A session was refused, lost or ended by the server."""
         now = self._clock.monotonic()
-        with self._lock:
-            if now < self._until:
-                return  # connections that fall together are one trouble
-            self._since = now if self._since is None else self._since
-            self._failures += 1
-            self._accepted = 0
-            self._allowed = max(1, self._allowed // 2)
-            delay = min(LONGEST_DELAY, self._first_delay * 2 ** (self._failures - 1))
-            self._until = now + delay * self._chance.uniform(0.8, 1.2)
-            never = not self._reached and self._failures >= self._tries
-            if never or now - self._since >= self._patience:
-                self.given_up = ServerUnavailable(
-                    reason,
-                    remedy="what is not sent stays queued: repeat the command when the server answers",
-                )
+        if now < self._until:
+            return  # connections that fall together are one trouble
+        self._since = now if self._since is None else self._since
+        self._failures += 1
+        self._accepted = 0
+        self._allowed = max(1, self._allowed // 2)
+        delay = min(LONGEST_DELAY, self._first_delay * 2 ** (self._failures - 1))
+        self._until = now + delay * self._chance.uniform(0.8, 1.2)
+        never = not self._reached and self._failures >= self._tries
+        if never or now - self._since >= self._patience:
+            self.given_up = ServerUnavailable(
+                reason,
+                remedy="what is not sent stays queued: repeat the command when the server answers",
+            )

@@ -16,7 +16,10 @@ SUSPECT_AFTER = 10
 
 @dataclass
 class Suspicion:
-    """``L`` suspects of one run; called by all sender threads."""
+    """The suspects of one run: the senders' thread finds them, the worker's may take them at any time.
+
+    :param limit: refusals in a row. :param doubt_limit: dots in a row without a reply.
+    """
 
     limit: int = SUSPECT_AFTER
     doubt_limit: int = 16

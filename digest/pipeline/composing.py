@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,35 +78,26 @@ def dkim_signers(settings: Settings) -> tuple[DkimSigner, ...]:
     return (DkimSigner.from_pem(pem, domain=own.domain, selector=own.selector),)
 
 
-@dataclass(frozen=True)
-class IssueComposer:
-    """Makes the copies of one issue; each stored rendition is compiled once, when first needed."""
-
-    compiled: Callable[[int], MessageTemplate]
-
-    def __call__(self, claim: Claim, date: datetime) -> Envelope:
-        return self.compiled(claim.rendition_id or 0).envelope(claim.recipient, date=date)
-
-
 def issue_composer(
     readers: sessionmaker[Session], settings: Settings, issue_id: int, signer: TokenSigner
 ) -> Composer:
-    """The composer of a stored issue: a claim names the rendition that its copy carries."""
+    """Makes the copies of a stored issue, for one thread.
+
+    A claim names the rendition that its copy carries; each is compiled once, when first needed.
+    """
     templates: dict[int, MessageTemplate] = {}
-    lock = threading.Lock()
 
-    def compiled(rendition_id: int) -> MessageTemplate:
-        found = templates.get(rendition_id)
-        if found is not None:
-            return found
-        with lock:
-            if rendition_id not in templates:
-                with readers() as session:
-                    rendered = load_rendition(session, rendition_id)
-                    templates[rendition_id] = template_of(session, settings, issue_id, rendered, signer)
-            return templates[rendition_id]
+    def compose(claim: Claim, date: datetime) -> Envelope:
+        rendition_id = claim.rendition_id or 0
+        template = templates.get(rendition_id)
+        if template is None:
+            with readers() as session:
+                rendered = load_rendition(session, rendition_id)
+                template = template_of(session, settings, issue_id, rendered, signer)
+            templates[rendition_id] = template
+        return template.envelope(claim.recipient, date=date)
 
-    return IssueComposer(compiled)
+    return compose
 
 
 def template_of(
@@ -136,15 +125,15 @@ def notice_composer(readers: sessionmaker[Session], settings: Settings, signer: 
         notice = claim.notice
         if notice is None:
             raise ValueError(f"claim {claim.id} is no notice")
-        rendered = _of_issue(readers, settings, signer, claim, date) if notice.issue_id else None
-        context = {
-            **notice.context,
-            **_links(settings, claim.recipient.subscription_id, signer, date, notice.context),
-            **_right(settings, claim, signer, date),
-        }
-        rendered = rendered or render_notice(
-            _asked(notice.context) or notice.kind, claim.recipient.language, context, settings
-        )
+        rendered = _of_issue(readers, settings, signer, claim, date)
+        if rendered is None:
+            context = {
+                **notice.context,
+                **_links(settings, claim.recipient.subscription_id, signer, date, notice.context),
+                **_right(settings, claim, signer, date),
+            }
+            kind = _asked(notice.context) or notice.kind
+            rendered = render_notice(kind, claim.recipient.language, context, settings)
         return compose_notice(
             subject=rendered.subject,
             text=rendered.text,
