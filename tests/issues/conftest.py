@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from digest.models import ArticleRow, StoryRow
+from digest.issues.drafts import load_draft
+from digest.issues.lifecycle import freeze, publish
+from digest.issues.view import IssueView, issue_view
+from digest.models import ArticleRow, DeliveryRow, DeliveryStatus, LedgerEntryRow, LedgerState, StoryRow
+from digest.pipeline.build import build_issue
+from digest.pipeline.render import render_issue, store_rendition
 from digest.settings import Settings, load
 from subscribers.database import Base, open_engine, session_factory
+from subscribers.models import MailingListRow, SubscriberRow, SubscriptionRow, SubscriptionStatus
 
 NOW = datetime(2026, 3, 10, 3, 0, tzinfo=UTC)  # 07:00 in Dubai
 HOUR = timedelta(hours=1)
 
-NEWSLETTER = """
+PAPER = """
 [newsletter]
 name = "The Lagoon"
 url = "https://lagoon.example"
@@ -30,7 +37,10 @@ timezone = "Asia/Dubai"
 [[sources]]
 name = "lagoon"
 url = "https://lagoon.example/feed"
+"""
+"""What every newsletter of these tests begins with."""
 
+NEWSLETTER = f"""{PAPER}
 [[sources]]
 name = "harbour"
 url = "https://harbour.example/feed"
@@ -128,6 +138,33 @@ class Newsroom:
             for _ in range(number)
         ]
 
+    def readers(self, number: int) -> list[int]:
+        """So many confirmed readers of the list ``daily``, ``reader0@mail.example`` and on; their numbers."""
+        with self.sessions.begin() as session:
+            mailing = session.scalar(select(MailingListRow)) or MailingListRow(
+                name="daily", title="The Lagoon", created_at=NOW
+            )
+            session.add(mailing)
+            known = session.scalar(select(func.count()).select_from(SubscriberRow)) or 0
+            addresses = [f"reader{known + one}@mail.example" for one in range(number)]
+            people = [
+                SubscriberRow(
+                    address=address, normalized=address, domain="mail.example",
+                    suppression_hash=address.encode(), created_at=NOW, updated_at=NOW,
+                )
+                for address in addresses
+            ]  # fmt: skip
+            session.add_all(people)
+            session.flush()
+            session.add_all(
+                SubscriptionRow(
+                    subscriber_id=person.id, list_id=mailing.id, status=SubscriptionStatus.CONFIRMED,
+                    created_at=NOW, confirmed_at=NOW,
+                )
+                for person in people
+            )  # fmt: skip
+            return [person.id for person in people]
+
 
 def word(number: int) -> str:
     """A word that is like no other one."""
@@ -149,4 +186,37 @@ def newsroom(database_url: str, tmp_path: Path) -> Iterator[Newsroom]:
         engine.dispose()
 
 
-Builder = Callable[..., Any]
+@pytest.fixture
+def issue(newsroom: Newsroom) -> IssueView:
+    """Today's issue, built from fourteen stories of the world and three of culture."""
+    newsroom.some(14)
+    newsroom.some(3, "Culture")
+    return build_issue(newsroom.sessions, newsroom.settings, "daily", now=NOW)
+
+
+def sent(newsroom: Newsroom, issue_id: int | None) -> None:
+    """Freeze and publish, as a send without trouble does."""
+    number = issue_id or 0
+    with newsroom.sessions.begin() as session:
+        at = issue_view(session, number).built_at + HOUR / 2
+        freeze(session, number, now=at)
+        publish(session, number, now=at)
+        states = set(session.scalars(select(LedgerEntryRow.state).where(LedgerEntryRow.issue_id == number)))
+        assert states <= {LedgerState.PUBLISHED}
+
+
+def being_sent(newsroom: Newsroom, *, got: int, waiting: int) -> int:
+    """An issue in the middle of a send: some have it, some wait, one is claimed, one on the wire, one
+    is refused."""
+    people = newsroom.readers(got + waiting + 3)
+    with newsroom.sessions.begin() as session:
+        freeze(session, 1, now=NOW)
+        rendered = render_issue(load_draft(session, newsroom.settings, 1), newsroom.settings)
+        rendition = store_rendition(session, 1, rendered, now=NOW)
+        states = [DeliveryStatus.SENT] * got + [DeliveryStatus.QUEUED] * waiting
+        states += [DeliveryStatus.CLAIMED, DeliveryStatus.SENDING, DeliveryStatus.REFUSED]
+        session.add_all(
+            DeliveryRow(issue_id=1, subscriber_id=person, status=status, rendition_id=rendition, fence=1)
+            for person, status in zip(people, states, strict=True)
+        )
+    return rendition

@@ -1,4 +1,4 @@
-"""Dead links, withdrawn stories, and the correction that reaches exactly those who got the wrong copy."""
+"""Withdrawn stories, and the correction that reaches exactly those who got the wrong copy."""
 
 from __future__ import annotations
 
@@ -7,113 +7,20 @@ from collections import Counter
 import pytest
 from sqlalchemy import select, update
 
-from digest.checks import LinkState
 from digest.errors import EmptyIssue, IssueError, IssueLocked, RenderError, UnknownArticle
 from digest.issues.corrections import marks
 from digest.issues.drafts import load_draft
 from digest.issues.finding import issue_row
 from digest.issues.lifecycle import freeze, publish
 from digest.issues.view import IssueView, issue_view
-from digest.models import DeliveryRow, DeliveryStatus, IssueItemRow, IssueRow, IssueStatus, LedgerEntryRow
-from digest.pipeline.archiving import search_archive
+from digest.models import DeliveryRow, DeliveryStatus, IssueRow, IssueStatus, LedgerEntryRow
 from digest.pipeline.build import build_issue
 from digest.pipeline.correct import correct_issue, withdraw_article
 from digest.pipeline.deliver import audience_of
-from digest.pipeline.edit import approve_issue
-from digest.pipeline.recheck import recheck_issue
-from digest.pipeline.render import load_rendition, render_issue, store_rendition
-from digest.searchable import words_asked
+from digest.pipeline.render import load_rendition, render_issue
 from digest.values import ItemKind, Slot
-from subscribers.models import MailingListRow, SubscriberRow, SubscriptionRow, SubscriptionStatus
-from tests.issues.conftest import HOUR, NEWSLETTER, NOW, Newsroom
-
-
-@pytest.fixture
-def issue(newsroom: Newsroom) -> IssueView:
-    newsroom.some(14)
-    newsroom.some(3, "Culture")
-    return build_issue(newsroom.sessions, newsroom.settings, "daily", now=NOW)
-
-
-class Web:
-    """Answers of links, by address; 200 for what it does not know."""
-
-    def __init__(self, **answers: int) -> None:
-        self.answers: dict[str, list[int]] = {}
-        self.asked: Counter[str] = Counter()
-
-    def __call__(self, url: str) -> LinkState:
-        self.asked[url] += 1
-        left = self.answers.get(url, [200])
-        status = left.pop(0) if len(left) > 1 else left[0]
-        return LinkState(status, "" if status else "the name is unknown")
-
-
-def test_a_link_that_is_dead_twice_is_dropped_and_its_story_is_free(
-    newsroom: Newsroom, issue: IssueView
-) -> None:
-    gone, flaky, shy = issue.in_slot(Slot.SECTION, "world")
-    web = Web()
-    web.answers = {gone.url: [404], flaky.url: [410, 200], shy.url: [403]}
-    found = recheck_issue(newsroom.sessions, newsroom.settings, 1, web, now=NOW)
-    assert [note.item for note in found.dead] == [gone.id]
-    assert [note.message for note in found.unknown] == ["the link answers 410", "the link answers 403"]
-    assert (web.asked[gone.url], web.asked[shy.url]) == (2, 1)
-    with newsroom.sessions() as session:
-        view = issue_view(session, 1)
-        stories = set(session.scalars(select(LedgerEntryRow.story_id)))
-    assert [item.id for item in view.in_slot(Slot.SECTION, "world")] == [flaky.id, shy.id]
-    assert gone.story_id not in stories
-
-
-def test_the_policy_may_swap_or_keep(newsroom: Newsroom, issue: IssueView) -> None:
-    first = issue.in_slot(Slot.SECTION, "world")[0]
-    web = Web()
-    web.answers = {first.url: [404]}
-    keep = newsroom.configure(NEWSLETTER + 'dead_links = "keep"\n')
-    assert recheck_issue(newsroom.sessions, keep, 1, web, now=NOW).dead
-    swap = newsroom.configure(NEWSLETTER + 'dead_links = "swap"\n')
-    recheck_issue(newsroom.sessions, swap, 1, web, now=NOW)
-    with newsroom.sessions() as session:
-        view = issue_view(session, 1)
-    world = view.in_slot(Slot.SECTION, "world")
-    assert len(world) == 3
-    assert first.id not in [item.id for item in world]
-    assert world[0].story_id not in [item.story_id for item in issue.items]
-
-
-def test_a_check_by_rule_leaves_the_editors_approval(newsroom: Newsroom, issue: IssueView) -> None:
-    approve_issue(newsroom.sessions, 1, now=NOW, actor="ann")
-    web = Web()
-    web.answers = {issue.in_slot(Slot.SECTION, "world")[0].url: [404]}
-    recheck_issue(newsroom.sessions, newsroom.settings, 1, web, now=NOW)
-    with newsroom.sessions() as session:
-        assert issue_view(session, 1).status == "approved"
-
-
-def test_a_changed_headline_is_a_notice(newsroom: Newsroom, issue: IssueView) -> None:
-    from digest.models import ArticleRow
-
-    item = issue.in_slot(Slot.SECTION, "world")[0]
-    with newsroom.sessions.begin() as session:
-        session.execute(
-            update(ArticleRow).where(ArticleRow.id == item.article_id).values(title="It is otherwise")
-        )
-    found = recheck_issue(newsroom.sessions, newsroom.settings, 1, Web(), now=NOW)
-    assert [note.message for note in found.renamed] == ["the source now says 'It is otherwise'"]
-    assert found.dead == ()
-
-
-def test_when_the_lead_dies_the_first_story_of_the_page_leads(newsroom: Newsroom, issue: IssueView) -> None:
-    assert issue.lead is not None
-    heir = issue.in_slot(Slot.SECTION, "world")[0]
-    web = Web()
-    web.answers = {issue.lead.url: [410]}
-    recheck_issue(newsroom.sessions, newsroom.settings, 1, web, now=NOW)
-    with newsroom.sessions() as session:
-        view = issue_view(session, 1)
-    assert view.lead is not None
-    assert view.lead.id == heir.id
+from subscribers.models import SubscriptionRow
+from tests.issues.conftest import HOUR, NOW, Newsroom, being_sent, sent
 
 
 def test_a_story_withdrawn_before_the_first_copy_is_swapped(newsroom: Newsroom, issue: IssueView) -> None:
@@ -126,46 +33,6 @@ def test_a_story_withdrawn_before_the_first_copy_is_swapped(newsroom: Newsroom, 
     assert view.in_slot(Slot.SECTION, "world")[1].id == found[0].swapped_in
     again = build_issue(newsroom.sessions, newsroom.settings, "daily", now=NOW + HOUR, rebuild=True)
     assert article not in [item.article_id for item in again.items]
-
-
-def being_sent(newsroom: Newsroom, *, got: int, waiting: int) -> int:
-    """An issue in the middle of a send: some have it, some wait, one is claimed, one on the wire."""
-    with newsroom.sessions.begin() as session:
-        freeze(session, 1, now=NOW)
-        rendered = render_issue(load_draft(session, newsroom.settings, 1), newsroom.settings)
-        rendition = store_rendition(session, 1, rendered, now=NOW)
-        mailing = MailingListRow(name="daily", title="The Lagoon", created_at=NOW)
-        session.add(mailing)
-        session.flush()
-        states = [DeliveryStatus.SENT] * got + [DeliveryStatus.QUEUED] * waiting
-        states += [DeliveryStatus.CLAIMED, DeliveryStatus.SENDING, DeliveryStatus.REFUSED]
-        for number, status in enumerate(states):
-            address = f"reader{number}@mail.example"
-            person = SubscriberRow(
-                address=address,
-                normalized=address,
-                domain="mail.example",
-                suppression_hash=b"%016d" % number,
-                created_at=NOW,
-                updated_at=NOW,
-            )
-            session.add(person)
-            session.flush()
-            session.add(
-                SubscriptionRow(
-                    subscriber_id=person.id,
-                    list_id=mailing.id,
-                    status=SubscriptionStatus.CONFIRMED,
-                    created_at=NOW,
-                    confirmed_at=NOW,
-                )
-            )
-            session.add(
-                DeliveryRow(
-                    issue_id=1, subscriber_id=person.id, status=status, rendition_id=rendition, fence=1
-                )
-            )
-    return rendition
 
 
 def test_a_story_withdrawn_during_a_send_leaves_the_copies_that_wait(
@@ -236,73 +103,10 @@ def test_a_sent_issue_is_marked_and_corrected_to_all_who_got_it(newsroom: Newsro
     assert view.items[0].teaser == "The figure is three."
 
 
-def found_by_words(newsroom: Newsroom, text: str) -> list[tuple[int, tuple[str, ...]]]:
-    """The issues that the archive's search finds, with the headlines that it shows."""
-    with newsroom.sessions() as session:
-        found, _ = search_archive(session, newsroom.settings, words_asked(text))
-        return [(one.entry.id, one.headlines) for one in found]
-
-
-def name_stories(newsroom: Newsroom) -> None:
-    """Give every story of the issue a headline of words that no other has, and the subject the lead's."""
-    with newsroom.sessions.begin() as session:
-        for row in session.scalars(select(IssueItemRow).where(IssueItemRow.headline != "")):
-            row.headline, row.teaser = f"Lantern{row.id}x glows", f"Harbour{row.id}x waits."
-            if row.slot is Slot.LEAD:
-                issue_row(session, 1).subject = row.headline
-
-
-def test_what_was_withdrawn_from_a_sent_issue_is_not_found_by_its_words(
-    newsroom: Newsroom, issue: IssueView
-) -> None:
-    name_stories(newsroom)
-    being_sent(newsroom, got=4, waiting=0)
-    with newsroom.sessions.begin() as session:
-        publish(session, 1, now=NOW)
-    story, lead = issue.in_slot(Slot.SECTION, "world")[0], issue.lead
-    assert lead is not None
-    for item in (story, lead):
-        words = (f"lantern{item.id}x", f"harbour{item.id}x")
-        for word in words:
-            assert found_by_words(newsroom, word) == [(1, (f"Lantern{item.id}x glows",))]
-        withdraw_article(newsroom.sessions, newsroom.settings, item.article_id or 0, now=NOW)
-        for word in words:  # the lead's is in the subject as well
-            assert found_by_words(newsroom, word) == []
-    other = issue.in_slot(Slot.SECTION, "world")[1]
-    assert found_by_words(newsroom, f"lantern{other.id}x") == [(1, (f"Lantern{other.id}x glows",))]
-    assert all(
-        f"Lantern{gone.id}x glows" not in headlines
-        for _, headlines in found_by_words(newsroom, "glows")
-        for gone in (story, lead)
-    )
-
-
-def test_what_was_withdrawn_while_an_issue_goes_out_is_not_found_from_then_on(
-    newsroom: Newsroom, issue: IssueView
-) -> None:
-    name_stories(newsroom)
-    being_sent(newsroom, got=2, waiting=3)
-    story = issue.in_slot(Slot.SECTION, "world")[0]
-    assert found_by_words(newsroom, f"lantern{story.id}x")
-    found = withdraw_article(newsroom.sessions, newsroom.settings, story.article_id or 0, now=NOW)
-    assert found_by_words(newsroom, f"lantern{story.id}x") == []
-    with newsroom.sessions.begin() as session:
-        swapped_in = session.get_one(IssueItemRow, found[0].swapped_in or 0).headline
-        publish(session, 1, now=NOW + HOUR)
-    assert found_by_words(newsroom, f"lantern{story.id}x") == []
-    assert [issue_id for issue_id, _ in found_by_words(newsroom, swapped_in)] == [1]
-
-
 def audience_now(newsroom: Newsroom, issue_id: int | None) -> int:
     with newsroom.sessions() as session:
         row = issue_row(session, issue_id or 0)
         return len(session.execute(audience_of(session, row, newsroom.settings.edition("daily"))).all())
-
-
-def send(newsroom: Newsroom, issue_id: int | None) -> None:
-    with newsroom.sessions.begin() as session:
-        freeze(session, issue_id or 0, now=NOW)
-        publish(session, issue_id or 0, now=NOW)
 
 
 def all_sent(newsroom: Newsroom) -> None:
@@ -337,7 +141,7 @@ def test_what_a_sent_correction_told_is_not_told_again(newsroom: Newsroom, issue
     sessions, settings = newsroom.sessions, newsroom.settings
     withdraw_article(sessions, settings, first.article_id or 0, now=NOW)
     one = correct_issue(sessions, settings, 1, now=NOW)
-    send(newsroom, one.id)
+    sent(newsroom, one.id)
     with pytest.raises(IssueError, match="issue 2 has corrected issue 1 already") as caught:
         correct_issue(sessions, settings, 1, now=NOW)
     assert "--text" in caught.value.remedy

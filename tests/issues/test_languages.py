@@ -13,20 +13,11 @@ from digest.issues.view import IssueView
 from digest.pipeline.build import build_issue
 from digest.pipeline.render import render_issue
 from digest.values import RenderedIssue, Slot
-from tests.issues.conftest import HOUR, NOW, Newsroom
+from tests.issues.conftest import HOUR, NOW, PAPER, Newsroom
 
-TOML = """
-[newsletter]
-name = "The Lagoon"
-url = "https://lagoon.example"
-sender = "The Lagoon <daily@lagoon.example>"
-postal_address = "1 Quay Street"
-timezone = "Asia/Dubai"
-
-[[sources]]
-name = "lagoon"
-url = "https://lagoon.example/feed"
-
+TOML = (
+    PAPER
+    + """
 [[sections]]
 key = "city"
 name = "{city}"
@@ -48,6 +39,7 @@ subject = "{name}, {{{{ date }}}}"
 template = "{template}"
 min_articles = 1
 """
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,12 +28,7 @@ from digest.pipeline.deliver import Order, deliver
 from digest.pipeline.delivered import Summary
 from digest.settings import Settings, load
 from digest.values import Slot
-from subscribers.models import (
-    MailingListRow,
-    SubscriberRow,
-    SubscriptionRow,
-    SubscriptionStatus,
-)
+from subscribers.models import SubscriberRow
 from subscribers.tokens import TokenSigner
 from tests.conftest import free_port
 from tests.issues.conftest import NEWSLETTER, NOW, Newsroom
@@ -123,31 +118,10 @@ def office(newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch) -> Iterator[Offi
     monkeypatch.setenv("DIGEST_SMTP_URL", f"smtp://127.0.0.1:{port}?starttls=never")
     smtp = '[smtp]\nrate = "unlimited"\nconnections = 4\n\n[[sources]]'
     (newsroom.folder / "newsletter.toml").write_text(NEWSLETTER.replace("[[sources]]", smtp, 1))
-    subscribe(newsroom, READERS)
+    newsroom.readers(READERS)
     yield Office(newsroom, load(newsroom.folder), server)
     server.go.set()
     controller.stop()
-
-
-def subscribe(newsroom: Newsroom, count: int) -> None:
-    with newsroom.sessions.begin() as session:
-        mailing = MailingListRow(name="daily", title="The Lagoon", created_at=NOW)
-        session.add(mailing)
-        session.flush()
-        for number in range(count):
-            address = f"reader{number}@mail.example"
-            person = SubscriberRow(
-                address=address, normalized=address, domain="mail.example",
-                suppression_hash=b"%016d" % number, created_at=NOW, updated_at=NOW,
-            )  # fmt: skip
-            session.add(person)
-            session.flush()
-            session.add(
-                SubscriptionRow(
-                    subscriber_id=person.id, list_id=mailing.id, status=SubscriptionStatus.CONFIRMED,
-                    created_at=NOW, confirmed_at=NOW,
-                )
-            )  # fmt: skip
 
 
 @pytest.fixture
@@ -235,22 +209,11 @@ def test_who_is_added_after_the_withdrawal_of_a_sent_issue_gets_it_without_the_s
     lead = issue.lead
     assert lead is not None
     withdraw_article(office.newsroom.sessions, office.settings, lead.article_id or 0, now=NOW)
-    with office.newsroom.sessions.begin() as session:
-        late = SubscriberRow(
-            address="late@mail.example", normalized="late@mail.example", domain="mail.example",
-            suppression_hash=b"late", created_at=NOW, updated_at=NOW,
-        )  # fmt: skip
-        session.add(late)
-        session.flush()
-        session.add(
-            SubscriptionRow(
-                subscriber_id=late.id, list_id=1, status=SubscriptionStatus.CONFIRMED, created_at=NOW
-            )
-        )
+    office.newsroom.readers(1)
     office.server.got.clear()
     office.deliver(1, missing=True)
     ((address, content),) = office.server.got
-    assert address == "late@mail.example"
+    assert address == f"reader{READERS}@mail.example"
     assert lead.headline not in readable(content)
     assert lead.headline not in str(message_from_bytes(content, policy=policy.default)["Subject"])
     view = correct_issue(office.newsroom.sessions, office.settings, 1, now=office.clock.now())
