@@ -30,10 +30,11 @@ def deliver_together(
     from sqlalchemy.exc import DBAPIError
 
     from digest.clock import OffsetClock
+    from digest.delivery.machine import ENDED
     from digest.delivery.worker import TASK
     from digest.models import DeliveryStatus
     from digest.pipeline.deliver import deliver, prepare
-    from digest.pipeline.delivered import ENDED, statuses_of, summary_of
+    from digest.pipeline.delivered import statuses_of, summary_of
 
     shown = {DeliveryStatus.DEFERRED, DeliveryStatus.UNCERTAIN}
     app, settings = state.app, state.settings

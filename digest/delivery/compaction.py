@@ -7,18 +7,12 @@ from datetime import datetime
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session, sessionmaker
 
+from digest.delivery.machine import ENDED
 from digest.models import DeliveryRow, IssueRow, IssueStatus, NoticeRow
 from digest.models.deliveries import DeliveryStatus
 
 BATCH = 20_000  # rows deleted in one transaction, so that nobody waits long for a lock
-ENDS = (
-    DeliveryStatus.SENT,
-    DeliveryStatus.REFUSED,
-    DeliveryStatus.SUPPRESSED,
-    DeliveryStatus.EXPIRED,
-    DeliveryStatus.CANCELLED,
-    DeliveryStatus.UNCERTAIN,
-)
+ENDS = (*ENDED, DeliveryStatus.UNCERTAIN)
 
 
 def compact(sessions: sessionmaker[Session], *, before: datetime) -> int:

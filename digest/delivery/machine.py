@@ -13,6 +13,9 @@ from digest.values import Envelope, Recipient
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+WAITING = (DeliveryStatus.QUEUED, DeliveryStatus.DEFERRED)
+OPEN = (*WAITING, DeliveryStatus.CLAIMED, DeliveryStatus.SENDING, DeliveryStatus.UNCERTAIN)
+ENDED = tuple(status for status in DeliveryStatus if status not in OPEN)
 RETRY_STEPS = (5 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR)
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Table, case, literal, or_, select, text, update
+from sqlalchemy import Table, or_, select, true, update
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from digest.clock import Clock
-from digest.delivery.machine import Backlog, Claim, Intent, Notice, Policy, Tended, Verdict
-from digest.delivery.outbox import LEFT_IN_DOUBT, WAITING, backlog_of, unlocked
-from digest.delivery.presence import is_dead, worker_name
-from digest.delivery.statements import LEASED, hot_statements
-from digest.delivery.verdicts import unsent
+from digest.delivery.leased import TableOutbox
+from digest.delivery.machine import WAITING, Claim, Notice, Policy, Tended
 from digest.delivery.writer import Writer
 from digest.models import DeliveryStatus, NoticeKind, NoticeRow
 from digest.values import Recipient
@@ -23,14 +20,13 @@ from subscribers.models import SubscriberRow, SubscriptionRow, SubscriptionStatu
 from subscribers.suppression import not_suppressed
 
 ROWS = cast(Table, NoticeRow.__table__)
-_leased = text(f"{ROWS.name}.{LEASED}")
 _CLAIMED = (
     "id", "fence", "kind", "subscriber_id", "subscription_id", "issue_id", "editor", "language", "context",
     "attempts", "resends", "created_at", "first_sent_at",
 )  # fmt: skip
 
 
-class NoticeOutbox:
+class NoticeOutbox(TableOutbox):
     """All notices that are due.
 
     A notice in doubt is sent once more, never a third time: a second confirm mail does less harm than none.
@@ -48,25 +44,8 @@ class NoticeOutbox:
         editors: Sequence[str] = (),
         name: str = "",
     ) -> None:
-        self.name = name or worker_name()
-        self.policy = policy
-        self._writer = writer
-        self._clock = clock
+        super().__init__(engine, writer, clock, ROWS, true(), policy=policy, name=name)
         self._editors = tuple(editors)
-        self._hot = hot_statements("notices", sqlite=engine.dialect.name == "sqlite")
-
-    def intend(self, claim: Claim, date: datetime, told: Callable[[], None] | None = None) -> Intent:
-        return self._writer.ask(self._hot, (claim.id, claim.fence, date), told)
-
-    def record(self, claim: Claim, verdict: Verdict) -> None:
-        self._writer.record(self._hot, (claim.id, claim.fence, verdict))
-
-    def release(self, claims: Iterable[Claim]) -> None:
-        for claim in claims:
-            self.record(claim, unsent(claim))
-
-    def settle(self) -> None:
-        self._writer.flush()
 
     def claim(self, limit: int) -> Sequence[Claim]:
         now = self._clock.now()
@@ -82,12 +61,12 @@ class NoticeOutbox:
     def _take(self, session: Session, limit: int, now: datetime) -> Sequence[Any]:
         session.execute(
             update(ROWS)
-            .where(unlocked(ROWS, ROWS.c.status.in_(WAITING), ROWS.c.expires_at <= now))
+            .where(self._unlocked(ROWS.c.status.in_(WAITING), ROWS.c.expires_at <= now))
             .values(status=DeliveryStatus.EXPIRED, next_attempt_at=None)
         )
         session.execute(
             update(ROWS)
-            .where(unlocked(ROWS, ROWS.c.status == DeliveryStatus.UNCERTAIN, _due(now)))
+            .where(self._unlocked(ROWS.c.status == DeliveryStatus.UNCERTAIN, _due(now)))
             .values(status=DeliveryStatus.QUEUED, resends=ROWS.c.resends + 1)
         )
         picked = (
@@ -119,8 +98,7 @@ class NoticeOutbox:
             theirs = moving if row.kind is NoticeKind.ADDRESS_CHANGE else readers
             recipient = self._editor(row) if row.editor is not None else theirs.get(row.subscriber_id)
             if recipient is None or row.subscription_id in left:
-                gone = Verdict(DeliveryStatus.SUPPRESSED, row.attempts)
-                self._writer.record(self._hot, (row.id, row.fence, gone))
+                self._withhold(row)
                 continue
             claims.append(
                 Claim(
@@ -203,30 +181,8 @@ class NoticeOutbox:
         return Tended()
 
     def _tend(self, session: Session, now: datetime) -> None:
-        session.execute(
-            update(ROWS)
-            .where(unlocked(ROWS, _leased, ROWS.c.lease_until > now, ROWS.c.worker == self.name))
-            .values(lease_until=now + self.policy.lease)
-        )
-        holders = session.scalars(select(ROWS.c.worker).where(_leased).distinct()).all()
-        dead = [holder for holder in holders if holder != self.name and is_dead(holder)]
-        sending = ROWS.c.status == DeliveryStatus.SENDING
-        session.execute(
-            update(ROWS)
-            .where(unlocked(ROWS, _leased, (ROWS.c.lease_until <= now) | ROWS.c.worker.in_(dead)))
-            .values(
-                status=case((sending, DeliveryStatus.UNCERTAIN.value), else_=DeliveryStatus.QUEUED.value),
-                next_attempt_at=case(
-                    (
-                        sending & (ROWS.c.resends == 0),
-                        literal(now + self.policy.doubt, ROWS.c.next_attempt_at.type),
-                    ),
-                    else_=None,
-                ),
-                reply=case((sending, LEFT_IN_DOUBT), else_=ROWS.c.reply),
-                lease_until=None,
-            )
-        )
+        self._renew(session, now)
+        self._take_over(session, now, resend=True)
 
     def standing(self) -> Tended:
         return Tended()
@@ -236,9 +192,6 @@ class NoticeOutbox:
 
     def pause(self, reason: str) -> None:
         """Notices are not paused: one refused by the server is deferred or refused by itself."""
-
-    def backlog(self) -> Backlog:
-        return self._writer.read(lambda session: backlog_of(session, ROWS, literal(True), self._clock.now()))
 
 
 def _due(now: datetime) -> Any:

@@ -6,31 +6,18 @@ worker holds is worth nothing without the row's fence, which grows with every cl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import (
-    ColumnElement,
-    Table,
-    bindparam,
-    case,
-    func,
-    literal,
-    literal_column,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import ColumnElement, Table, bindparam, func, select, update
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from digest.clock import Clock
 from digest.delivery.company import announce, withdraw
-from digest.delivery.machine import Backlog, Claim, Intent, Policy, Standing, Tended, Verdict
-from digest.delivery.presence import is_dead, worker_name
-from digest.delivery.statements import LEASED, hot_statements
-from digest.delivery.verdicts import unsent
+from digest.delivery.leased import TableOutbox
+from digest.delivery.machine import WAITING, Claim, Policy, Standing, Tended
 from digest.delivery.writer import Writer
 from digest.models import DeliveryRow, DeliveryStatus, IssueRow, IssueStatus, RenditionRow
 from digest.values import Recipient
@@ -38,19 +25,12 @@ from subscribers.audience import audience
 from subscribers.models import SubscriptionRow
 
 ROWS = cast(Table, DeliveryRow.__table__)
-WAITING = (DeliveryStatus.QUEUED, DeliveryStatus.DEFERRED)
 DUE_EVERY = timedelta(seconds=0.5)
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
-LEFT_IN_DOUBT = "the sender ended between the final dot and the reply"
-_leased = text(f"{ROWS.name}.{LEASED}")
 
 
-class SqlOutbox:
-    """The copies of ``issue_id``. ``list_id`` says whose consent is asked again at each claim.
-
-    :param writer: shared by all outboxes of a process.
-    :param name: the worker's name; found by itself.
-    """
+class SqlOutbox(TableOutbox):
+    """The copies of ``issue_id``. ``list_id`` says whose consent is asked again at each claim."""
 
     def __init__(
         self,
@@ -63,13 +43,8 @@ class SqlOutbox:
         policy: Policy,
         name: str = "",
     ) -> None:
-        self.name = name or worker_name()
-        self.policy = policy
-        self._writer = writer
-        self._clock = clock
+        super().__init__(engine, writer, clock, ROWS, ROWS.c.issue_id == issue_id, policy=policy, name=name)
         self._issue_id = issue_id
-        self._hot = hot_statements("deliveries", sqlite=engine.dialect.name == "sqlite")
-        self._of_issue: ColumnElement[bool] = ROWS.c.issue_id == issue_id
         self._looked_for_due = LONG_AGO
         now = bindparam("now", type_=ROWS.c.next_attempt_at.type)
         self._claim_due = self._claiming(ROWS.c.status.in_(WAITING), ROWS.c.next_attempt_at <= now)
@@ -80,21 +55,6 @@ class SqlOutbox:
         self._still_wanted = audience(list_id).where(
             SubscriptionRow.subscriber_id.in_(bindparam("people", expanding=True))
         )
-
-    # -- the hot path -------------------------------------------------------------------------
-
-    def intend(self, claim: Claim, date: datetime, told: Callable[[], None] | None = None) -> Intent:
-        return self._writer.ask(self._hot, (claim.id, claim.fence, date), told)
-
-    def record(self, claim: Claim, verdict: Verdict) -> None:
-        self._writer.record(self._hot, (claim.id, claim.fence, verdict))
-
-    def release(self, claims: Iterable[Claim]) -> None:
-        for claim in claims:
-            self.record(claim, unsent(claim))
-
-    def settle(self) -> None:
-        self._writer.flush()
 
     # -- claims -------------------------------------------------------------------------------
 
@@ -121,7 +81,7 @@ class SqlOutbox:
         picked = (
             select(ROWS.c.id)
             .where(
-                self._of_issue,
+                self._mine,
                 *conditions,
                 select(IssueRow.id)
                 .where(IssueRow.id == self._issue_id, IssueRow.status == IssueStatus.SENDING)
@@ -163,8 +123,7 @@ class SqlOutbox:
         for row in rows:
             reader = readers.get(row.subscriber_id)
             if reader is None:
-                gone = Verdict(DeliveryStatus.SUPPRESSED, row.attempts)
-                self._writer.record(self._hot, (row.id, row.fence, gone))
+                self._withhold(row)
                 continue
             claims.append(
                 Claim(
@@ -206,66 +165,36 @@ class SqlOutbox:
 
     def _tend(self, session: Session, now: datetime) -> Tended:
         announce(session, self._issue_id, self.name, until=now + self.policy.lease)
-        # Only a lease that still lasts is renewed: who slept through it is fenced off.
-        session.execute(
-            update(ROWS)
-            .where(
-                unlocked(ROWS, self._of_issue, _leased, ROWS.c.lease_until > now, ROWS.c.worker == self.name)
-            )
-            .values(lease_until=now + self.policy.lease)
-        )
-        self._take_over(session, now)
+        self._renew(session, now)
+        self._take_over(session, now, resend=self.policy.resend)
         if self.policy.expires_at is not None and now >= self.policy.expires_at:
             self._expire(session)
         blown = self._send_doubtful_again(session, now)
         status, reason = self._status(session)
         return Tended(standing=_standing(status), reason=reason, blown=blown)
 
-    def _take_over(self, session: Session, now: datetime) -> None:
-        """Rows of workers whose lease is over, or who are dead for certain, are claimed by nobody."""
-        holders = session.scalars(select(ROWS.c.worker).where(self._of_issue, _leased).distinct()).all()
-        dead = [holder for holder in holders if holder != self.name and is_dead(holder)]
-        again = literal(now + self.policy.doubt if self.policy.resend else None, ROWS.c.next_attempt_at.type)
-        sending = ROWS.c.status == DeliveryStatus.SENDING
-        session.execute(
-            update(ROWS)
-            .where(
-                unlocked(ROWS, self._of_issue, _leased, (ROWS.c.lease_until <= now) | ROWS.c.worker.in_(dead))
-            )
-            .values(
-                status=case((sending, DeliveryStatus.UNCERTAIN.value), else_=DeliveryStatus.QUEUED.value),
-                next_attempt_at=case((sending & (ROWS.c.resends == 0), again), else_=None),
-                reply=case((sending, LEFT_IN_DOUBT), else_=ROWS.c.reply),
-                lease_until=None,
-            )
-        )
-
     def _expire(self, session: Session) -> None:
         session.execute(
             update(ROWS)
-            .where(unlocked(ROWS, self._of_issue, ROWS.c.status.in_(WAITING)))
+            .where(self._unlocked(ROWS.c.status.in_(WAITING)))
             .values(status=DeliveryStatus.EXPIRED, next_attempt_at=None)
         )
 
     def _send_doubtful_again(self, session: Session, now: datetime) -> int:
         doubtful = session.scalar(
-            select(func.count()).where(self._of_issue, ROWS.c.status == DeliveryStatus.UNCERTAIN)
+            select(func.count()).where(self._mine, ROWS.c.status == DeliveryStatus.UNCERTAIN)
         )
         if not doubtful:
             return 0
-        waiting = (
-            self._of_issue,
-            ROWS.c.status == DeliveryStatus.UNCERTAIN,
-            ROWS.c.next_attempt_at.is_not(None),
-        )
-        copies = session.scalar(select(func.count()).where(self._of_issue)) or 0
+        waiting = (ROWS.c.status == DeliveryStatus.UNCERTAIN, ROWS.c.next_attempt_at.is_not(None))
+        copies = session.scalar(select(func.count()).where(self._mine)) or 0
         if doubtful > self.policy.fuse(copies):
-            session.execute(update(ROWS).where(unlocked(ROWS, *waiting)).values(next_attempt_at=None))
+            session.execute(update(ROWS).where(self._unlocked(*waiting)).values(next_attempt_at=None))
             return doubtful
         if self.policy.resend:
             session.execute(
                 update(ROWS)
-                .where(unlocked(ROWS, *waiting, ROWS.c.next_attempt_at <= now, ROWS.c.resends == 0))
+                .where(self._unlocked(*waiting, ROWS.c.next_attempt_at <= now, ROWS.c.resends == 0))
                 .values(status=DeliveryStatus.QUEUED, resends=ROWS.c.resends + 1)
             )
         return 0
@@ -292,39 +221,6 @@ class SqlOutbox:
     def leave(self) -> None:
         """Tell others that this worker no longer stands by the issue."""
         self._writer.call(lambda session: withdraw(session, self._issue_id, self.name))
-
-    def backlog(self) -> Backlog:
-        return self._writer.read(lambda session: backlog_of(session, ROWS, self._of_issue, self._clock.now()))
-
-
-def unlocked(rows: Table, *conditions: Any) -> ColumnElement[bool]:
-    """The rows that meet ``conditions`` and that nobody is writing: what looks after many rows never waits
-    for those who write few, so that no deadlock can come of it. What was left out is found the next time."""
-    found = select(rows.c.id).where(*conditions).with_for_update(skip_locked=True).cte("found")
-    return rows.c.id.in_(select(found.c.id))
-
-
-def backlog_of(session: Session, rows: Any, condition: ColumnElement[bool], now: datetime) -> Backlog:
-    """Count what is not at its end; the index makes the rest of a million rows cost nothing."""
-    open_states = (*WAITING, DeliveryStatus.CLAIMED, DeliveryStatus.SENDING, DeliveryStatus.UNCERTAIN)
-    later = rows.c.next_attempt_at > now
-    state = case(
-        (rows.c.status.in_((DeliveryStatus.CLAIMED, DeliveryStatus.SENDING)), "elsewhere"),
-        (rows.c.status.in_(WAITING) & later, "later"),
-        (rows.c.status.in_(WAITING), "due"),
-        (rows.c.next_attempt_at.is_not(None), "doubtful"),
-        else_="held",
-    )
-    counted = session.execute(
-        select(
-            state.label("state"), func.count().label("copies"), func.min(rows.c.next_attempt_at).label("next")
-        )
-        .where(condition, rows.c.status.in_(open_states))
-        .group_by(literal_column("state"))
-    ).all()
-    counts = {row.state: row.copies for row in counted}
-    moments = [row.next for row in counted if row.state in {"later", "doubtful"} and row.next is not None]
-    return Backlog(**counts, next_at=min(moments, default=None))
 
 
 def _standing(status: IssueStatus | None) -> Standing:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from digest.clock import Clock
 from digest.delivery.enqueue import enqueue
-from digest.delivery.machine import Outbox, Policy
+from digest.delivery.machine import OPEN, Outbox, Policy
 from digest.delivery.outbox import SqlOutbox
 from digest.delivery.worker import TASK, End, Habits, Lane, Run, Worker
 from digest.delivery.writer import Writer
@@ -265,15 +265,6 @@ def _work(
         progress.finish(TASK)
 
 
-_OPEN = (
-    DeliveryStatus.QUEUED,
-    DeliveryStatus.CLAIMED,
-    DeliveryStatus.SENDING,
-    DeliveryStatus.DEFERRED,
-    DeliveryStatus.UNCERTAIN,
-)
-
-
 def deliver_notices(
     engine: Engine,
     settings: Settings,
@@ -287,7 +278,7 @@ def deliver_notices(
     """Send the notices that are due, by one connection, and return what became of them."""
     readers = session_factory(reading(engine))
     with readers() as session:
-        if session.scalar(select(NoticeRow.id).where(NoticeRow.status.in_(_OPEN)).limit(1)) is None:
+        if session.scalar(select(NoticeRow.id).where(NoticeRow.status.in_(OPEN)).limit(1)) is None:
             return Run()  # as nearly always: nothing is written, and no connection opened
     from digest.pipeline.lanes import notice_lane, paces_of
 

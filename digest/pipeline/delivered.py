@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
+from digest.delivery.machine import ENDED
 from digest.delivery.worker import End, Run
 from digest.issues.finding import issue_row
 from digest.models import DeliveryRow, DeliveryStatus, IssueStatus
@@ -76,17 +77,6 @@ class Summary:
             "reason": self.reason,
             "next_at": self.next_at,
         }
-
-
-ENDED = frozenset(
-    {
-        DeliveryStatus.SENT,
-        DeliveryStatus.REFUSED,
-        DeliveryStatus.SUPPRESSED,
-        DeliveryStatus.EXPIRED,
-        DeliveryStatus.CANCELLED,
-    }
-)
 
 
 def statuses_of(session: Session, issue_id: int) -> dict[DeliveryStatus, int]:
