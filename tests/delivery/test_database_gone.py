@@ -57,11 +57,15 @@ class Sending:
         return run
 
 
-def reach(server: MailServer, copies: int) -> None:
+def midway(newsroom: Newsroom, *, patience: float) -> tuple[MailServer, Sending]:
+    """A send of which a quarter is out."""
+    server = MailServer(slowly)
+    sending = Sending(newsroom, server, patience=patience)
     deadline = time.monotonic() + 20
-    while len(server.accepted) < copies:
+    while len(server.accepted) < PEOPLE // 4:
         assert time.monotonic() < deadline
         time.sleep(0.01)
+    return server, sending
 
 
 def assert_nothing_is_false(newsroom: Newsroom, server: MailServer) -> None:
@@ -81,6 +85,13 @@ def assert_everybody_has_it(newsroom: Newsroom, server: MailServer) -> None:
     assert len(copies) == PEOPLE
     assert sum(copies.values()) - PEOPLE <= POLICY.connections
     assert max(copies.values()) <= 2
+
+
+def assert_the_next_run_ends_it(newsroom: Newsroom, server: MailServer) -> None:
+    assert_nothing_is_false(newsroom, server)
+    time.sleep(POLICY.lease.total_seconds())
+    assert Sending(newsroom, server, patience=5).finish().end is End.DONE
+    assert_everybody_has_it(newsroom, server)
 
 
 @pytest.fixture
@@ -107,9 +118,7 @@ def ready(engine: Engine) -> Iterator[Newsroom]:
 def test_a_postgresql_that_is_started_again_in_time_costs_nothing_but_the_wait(
     cluster: Cluster, on_postgres: Newsroom
 ) -> None:
-    server = MailServer(slowly)
-    sending = Sending(on_postgres, server, patience=30)
-    reach(server, 100)
+    server, sending = midway(on_postgres, patience=30)
     cluster.stop()
     at_stop = len(server.accepted)
     time.sleep(2)
@@ -124,9 +133,7 @@ def test_a_postgresql_that_is_started_again_in_time_costs_nothing_but_the_wait(
 def test_a_postgresql_that_stays_away_ends_the_run_and_the_next_one_goes_on(
     cluster: Cluster, on_postgres: Newsroom
 ) -> None:
-    server = MailServer(slowly)
-    sending = Sending(on_postgres, server, patience=1)
-    reach(server, 100)
+    server, sending = midway(on_postgres, patience=1)
     cluster.stop()
     run = sending.finish()
     assert run.end is End.FAILED
@@ -134,10 +141,7 @@ def test_a_postgresql_that_stays_away_ends_the_run_and_the_next_one_goes_on(
     assert run.error.remedy
     assert len(server.accepted) < PEOPLE
     cluster.start()
-    assert_nothing_is_false(on_postgres, server)
-    time.sleep(POLICY.lease.total_seconds())
-    assert Sending(on_postgres, server, patience=5).finish().end is End.DONE
-    assert_everybody_has_it(on_postgres, server)
+    assert_the_next_run_ends_it(on_postgres, server)
 
 
 @pytest.fixture
@@ -147,9 +151,7 @@ def on_sqlite(tmp_path: Path) -> Iterator[Newsroom]:
 
 @pytest.mark.slow
 def test_a_sqlite_file_that_somebody_holds_is_waited_for(on_sqlite: Newsroom, tmp_path: Path) -> None:
-    server = MailServer(slowly)
-    sending = Sending(on_sqlite, server, patience=30)
-    reach(server, 100)
+    server, sending = midway(on_sqlite, patience=30)
     holder = sqlite3.connect(tmp_path / "digest.sqlite3", isolation_level=None, timeout=5)
     holder.execute("BEGIN IMMEDIATE")
     time.sleep(0.2)
@@ -182,9 +184,7 @@ def on_small_disk(small_disk: Path) -> Iterator[Newsroom]:
 def test_a_disk_that_is_full_ends_the_run_and_room_lets_it_go_on(
     on_small_disk: Newsroom, small_disk: Path
 ) -> None:
-    server = MailServer(slowly)
-    sending = Sending(on_small_disk, server, patience=1)
-    reach(server, 100)
+    server, sending = midway(on_small_disk, patience=1)
     ballast = small_disk / "ballast"
     with suppress(OSError), ballast.open("wb", buffering=0) as file:
         while True:
@@ -194,7 +194,4 @@ def test_a_disk_that_is_full_ends_the_run_and_room_lets_it_go_on(
     assert "full" in str(run.error)
     assert len(server.accepted) < PEOPLE
     ballast.unlink()
-    assert_nothing_is_false(on_small_disk, server)
-    time.sleep(POLICY.lease.total_seconds())
-    assert Sending(on_small_disk, server, patience=5).finish().end is End.DONE
-    assert_everybody_has_it(on_small_disk, server)
+    assert_the_next_run_ends_it(on_small_disk, server)
