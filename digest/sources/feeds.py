@@ -63,13 +63,13 @@ def read_feed(body: bytes, *, url: str, headers: Mapping[str, str], source: str,
     )
     if not parsed.get("version") and not parsed.get("entries"):
         raise SourceUnparsable(f"{url}: this is no feed", remedy="`digest try URL` finds the feeds of a site")
-    notes += _mended(parsed, body)
-    feed = parsed.feed
+    feed, entries = parsed.feed, parsed.entries[:MAX_ITEMS]
+    notes += _mended(parsed, entries, body)
     language = declared(feed.get("language"))
     title = _title(feed)
     articles: list[Article] = []
     undated = 0
-    for raw in parsed.entries[:MAX_ITEMS]:
+    for raw in entries:
         article = article_from(_entry(raw, feed, url, language, now), source=source, now=now)
         if article is not None:
             articles.append(article)
@@ -80,8 +80,8 @@ def read_feed(body: bytes, *, url: str, headers: Mapping[str, str], source: str,
         )
     if len(parsed.entries) > MAX_ITEMS:
         notes.append(f"only the first {MAX_ITEMS} items were read")
-    if len(articles) < len(parsed.entries[:MAX_ITEMS]):
-        notes.append(f"{len(parsed.entries[:MAX_ITEMS]) - len(articles)} items have neither title nor text")
+    if len(articles) < len(entries):
+        notes.append(f"{len(entries) - len(articles)} items have neither title nor text")
     return Found(
         kind="feed",
         title=title,
@@ -93,7 +93,7 @@ def read_feed(body: bytes, *, url: str, headers: Mapping[str, str], source: str,
     )
 
 
-def _mended(parsed: Any, body: bytes) -> list[str]:
+def _mended(parsed: Any, entries: Sequence[Any], body: bytes) -> list[str]:
     """One line for each thing that was wrong with a feed and was read all the same."""
     from xml.sax import SAXException
 
@@ -108,7 +108,6 @@ def _mended(parsed: Any, body: bytes) -> list[str]:
         used = str(parsed.get("encoding") or "").lower()
         if used != "utf-8" and used.encode() not in body[:200].lower():
             notes.append(f"not in the encoding that it declares: read as {used}")
-    entries = parsed.entries[:MAX_ITEMS]
     long = sum(len(dict.get(raw, "title") or "") > MAX_TITLE for raw in entries)
     if long:
         notes.append(f"titles cut to {MAX_TITLE} characters: {long}")

@@ -8,11 +8,7 @@ from sqlalchemy import select, update
 
 from digest.issues.articles import show_article
 from digest.issues.decisions import pin
-from digest.models import (
-    ArticleRevisionRow,
-    ArticleRow,
-    StoryRow,
-)
+from digest.models import ArticleRevisionRow, ArticleRow, StoryRow
 from digest.picking.matching import Matcher
 from tests.sources.playing import NOW, Newsletter, Site, item, rss
 

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from digest.models import (
-    ArticleRow,
-    StoryLinkRow,
-    StoryRow,
-)
+from digest.models import ArticleRow, StoryLinkRow, StoryRow
 from tests.sources.playing import Newsletter, Site, item, rss
 
 

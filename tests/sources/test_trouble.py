@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from digest.models import (
-    SourceStateRow,
-)
+from digest.models import SourceStateRow
 from tests.sources.playing import Answer, Newsletter, Site, hasty, item, rss
 
 
