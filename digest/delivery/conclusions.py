@@ -10,7 +10,7 @@ from collections import deque
 from digest.clock import Clock
 from digest.delivery.machine import Claim, Outbox, Policy, Verdict
 from digest.delivery.server import ServerHealth
-from digest.delivery.suspicion import Suspicion
+from digest.delivery.suspicion import Suspect, Suspicion
 from digest.delivery.verdicts import judge, unsent
 from digest.errors import AuthenticationFailed, TransportError
 from digest.mail.judgement import Stage, asks_for_less, judge_reply
@@ -20,8 +20,6 @@ from digest.values import Accepted, Blame, Deferred, Outcome, Refused, Uncertain
 log = logging.getLogger(__name__)
 NOT_SENT = "not sent"  # how replies begin that no server gave: our own refusals say so
 LOGIN_NEEDED = frozenset({530, 534, 535, 538})  # RFC 4954, section 6
-
-Suspect = tuple[Outbox, Claim, Verdict]
 
 
 class Conclusions:
@@ -38,7 +36,6 @@ class Conclusions:
         self._policy = policy
         self._chance = chance
         self._suspicion = Suspicion(doubt_limit=policy.fuse(copies))
-        self._suspect_outbox: dict[int, Outbox] = {}
         self.outcomes: deque[DeliveryStatus] = deque()
         self.hungry = threading.Event()
         self.denied = threading.Event()
@@ -59,9 +56,7 @@ class Conclusions:
 
     def suspects(self) -> list[Suspect]:
         """Take the refusals for which nobody was blamed yet."""
-        return [
-            (self._suspect_outbox.pop(claim.id), claim, verdict) for claim, verdict in self._suspicion.clear()
-        ]
+        return self._suspicion.clear()
 
     def fail(self, error: TransportError) -> None:
         """Nothing more can be sent at all."""
@@ -76,8 +71,7 @@ class Conclusions:
             case Accepted():
                 self.accepted_any = True
                 self._health.well()
-                for suspect, refusal in self._suspicion.accepted():
-                    home = self._suspect_outbox.pop(suspect.id)
+                for home, suspect, refusal in self._suspicion.accepted():
                     home.record(suspect, refusal)
                     self.outcomes.append(refusal.status)
             case Refused(blame=Blame.RECIPIENT, code=code, enhanced=enhanced, reply=reply):
@@ -131,8 +125,7 @@ class Conclusions:
         log.debug("delivery=%d address=%s", claim.id, reader.address)
 
     def _suspect(self, outbox: Outbox, claim: Claim, verdict: Verdict) -> None:
-        self._suspect_outbox[claim.id] = outbox
-        if self._suspicion.refused(claim, verdict):
+        if self._suspicion.refused(outbox, claim, verdict):
             self._halt(f"the server refuses every copy: {verdict.reply}")
 
     def _halt(self, reason: str) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from digest.delivery.machine import Claim, Verdict
+from digest.delivery.machine import Claim, Outbox, Verdict
 
 SUSPECT_AFTER = 10
+
+Suspect = tuple[Outbox, Claim, Verdict]
 
 
 @dataclass
@@ -23,15 +25,15 @@ class Suspicion:
 
     limit: int = SUSPECT_AFTER
     doubt_limit: int = 16
-    _held: list[tuple[Claim, Verdict]] = field(default_factory=list)
+    _held: list[Suspect] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _doubts: int = 0
     reply: str = ""
 
-    def refused(self, claim: Claim, verdict: Verdict) -> bool:
+    def refused(self, outbox: Outbox, claim: Claim, verdict: Verdict) -> bool:
         """Keep a suspect refusal; True when there have been enough to pause."""
         with self._lock:
-            self._held.append((claim, verdict))
+            self._held.append((outbox, claim, verdict))
             self.reply = verdict.reply
             return len(self._held) >= self.limit
 
@@ -41,13 +43,13 @@ class Suspicion:
             self._doubts += 1
             return self._doubts > self.doubt_limit
 
-    def accepted(self) -> list[tuple[Claim, Verdict]]:
+    def accepted(self) -> list[Suspect]:
         """The refusals that a new acceptance confirms; almost always none."""
         if not self._held and not self._doubts:
             return []
         return self.clear()
 
-    def clear(self) -> list[tuple[Claim, Verdict]]:
+    def clear(self) -> list[Suspect]:
         """Give up the suspicion and return what was held."""
         with self._lock:
             held, self._held, self._doubts = self._held, [], 0

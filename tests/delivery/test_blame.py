@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from digest.delivery.machine import Claim, Policy
+from digest.delivery.memory import MemoryOutbox
 from digest.delivery.verdicts import redact
 from digest.delivery.worker import End, Habits, Lane, Worker
 from digest.errors import AuthenticationFailed, ServerUnavailable
 from digest.models import DeliveryStatus, IssueStatus
-from digest.values import Accepted, Blame, Deferred, Envelope, Outcome, Refused
+from digest.values import Accepted, Blame, Deferred, Envelope, Outcome, Recipient, Refused
 from subscribers.errors import InvalidAddress
 
 from .conftest import QUICK, Desk, MailServer, Newsroom, compose
@@ -220,3 +221,22 @@ def test_addresses_that_the_server_cannot_take_are_no_sign_that_it_refuses_us(
     server = MailServer(lambda envelope, times: Refused(553, why, "5.6.7", Blame.RECIPIENT))
     assert desk.worker(server).run().end is End.DONE
     assert newsroom.statuses() == {"refused": 12}
+
+
+def test_suspect_refusals_of_two_outboxes_each_find_home(desk: Desk) -> None:
+    """A notice and a copy may have the same number."""
+    refusal = Refused(550, "550 5.7.1 blocked: listed by a blocklist", "5.7.1", Blame.RECIPIENT)
+    notices, copies = (
+        MemoryOutbox([Recipient(subscriber_id=n, subscription_id=n, address=address)], desk.clock)
+        for n, address in enumerate(("suspect-1@example.org", "suspect-2@example.org"))
+    )
+    later = MemoryOutbox(
+        [Recipient(subscriber_id=9, subscription_id=9, address="well@example.org")], desk.clock
+    )
+    server = MailServer(lambda envelope, _: refusal if "suspect" in envelope.recipient else Accepted())
+    lanes = [Lane(outbox, compose) for outbox in (notices, copies, later)]
+    run = Worker(server, lanes, desk.clock, Policy(connections=1), habits=QUICK).run()
+    assert run.end is End.DONE
+    assert [outbox.counts for outbox in (notices, copies, later)] == [
+        {DeliveryStatus.REFUSED: 1}, {DeliveryStatus.REFUSED: 1}, {DeliveryStatus.SENT: 1},
+    ]  # fmt: skip
