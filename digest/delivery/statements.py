@@ -30,9 +30,11 @@ class Hot:
     judge_sql: str
     sqlite: bool
 
-    def intend(self, cursor: Any, intents: Sequence[tuple[int, int, datetime]], now: datetime) -> set[int]:
-        """Turn ``(id, fence, date)`` that still hold into sending; return their ids. Asked again, it is
-        answered anew."""
+    def intend(
+        self, cursor: Any, intents: Sequence[tuple[int, int, datetime]], now: datetime
+    ) -> set[tuple[int, int]]:
+        """Turn ``(id, fence, date)`` that still hold into sending; return their ids and fences: a group may
+        ask for a row by an older fence, too. Asked again, it is answered anew."""
         if self.sqlite:
             rows = json.dumps([(row, fence, _text(date)) for row, fence, date in intents])
             found = cursor.execute(self.intend_sql, (rows, _text(now))).fetchall()
@@ -40,7 +42,7 @@ class Hot:
             ids, fences, dates = (list(column) for column in zip(*sorted(intents), strict=True))
             cursor.execute(self.intend_sql, (ids, fences, dates, now))
             found = cursor.fetchall()
-        return {row[0] for row in found}
+        return set(found)
 
     def record(self, cursor: Any, results: Sequence[tuple[int, int, Verdict]]) -> None:
         """Store verdicts. An acceptance is a fact, and stands although the row was taken for in doubt
@@ -110,7 +112,7 @@ def hot_statements(table: str, *, sqlite: bool) -> Hot:
         intend_sql=(
             f"UPDATE {table} SET status = 'sending', first_sent_at = {date} {intents}"
             f" WHERE {mine} AND {table}.{LEASED} AND {table}.lease_until > {mark} {opened}"
-            f" RETURNING {table}.id"
+            f" RETURNING {table}.id, {table}.fence"
         ),
         accept_sql=(
             f"UPDATE {table} SET status = 'sent', attempts = {tries}, sent_at = {mark}, queue_id = {queue},"

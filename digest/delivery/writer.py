@@ -288,7 +288,7 @@ class Writer:
             cursor.close()
         self.commits += 1
         for intent in intents:
-            intent.granted = any(intent.hot is hot and intent.row[0] in ids for hot, ids in granted)
+            intent.granted = any(intent.hot is hot and intent.row[:2] in held for hot, held in granted)
 
     def _wait_for_database(
         self, results: list[tuple[Hot, tuple[int, int, Verdict]]], error: Exception

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from digest.clock import StoppedClock
@@ -13,7 +13,7 @@ from digest.delivery.outbox import SqlOutbox
 from digest.delivery.permit import Permit
 from digest.delivery.verdicts import judge
 from digest.delivery.worker import End, Habits
-from digest.models import DeliveryStatus, IssueStatus, LeaseRow
+from digest.models import DeliveryRow, DeliveryStatus, IssueStatus, LeaseRow
 from digest.values import Accepted, Deferred, Envelope, Outcome, Uncertain
 
 from .conftest import START, Desk, MailServer, Newsroom
@@ -59,6 +59,26 @@ def test_a_worker_that_was_stopped_and_resumed_finds_itself_fenced_off(
     stopped.record(held, accepted(stopped, held, clock))
     stopped.settle()
     assert newsroom.row(1).status is DeliveryStatus.SENDING, "what a fenced worker says is not heard"
+
+
+def test_of_two_claims_of_one_copy_that_ask_together_only_the_newer_may_send(
+    newsroom: Newsroom, desk: Desk
+) -> None:
+    """A story is withdrawn while the copy waits for a connection: the same worker claims it once more."""
+    newsroom.readers(1)
+    newsroom.enqueue()
+    clock = StoppedClock(START)
+    outbox = desk.outbox(clock=clock)
+    [held] = outbox.claim(1)
+    with Session(newsroom.engine) as session, session.begin():
+        session.execute(
+            update(DeliveryRow).values(
+                status=DeliveryStatus.QUEUED, fence=DeliveryRow.fence + 1, lease_until=None
+            )
+        )
+    [claim] = outbox.claim(1)
+    old, new = (outbox.intend(one, clock.now()) for one in (held, claim))
+    assert (old.wait(), new.wait()) == (False, True)
 
 
 def test_a_heartbeat_keeps_what_is_ours(newsroom: Newsroom, desk: Desk) -> None:
