@@ -90,9 +90,13 @@ class NoticeOutbox(TableOutbox):
         ).all()
 
     def _with_readers(self, rows: Sequence[Any]) -> list[Claim]:
-        readers = self._readers([row.subscriber_id for row in rows if row.subscriber_id is not None])
+        # No audience: who asks to join is not confirmed yet. The suppressed get no notice either, but who
+        # moves is mailed at the new address, whatever became of the old one.
+        everybody = [row.subscriber_id for row in rows if row.subscriber_id is not None]
+        movers = [row.subscriber_id for row in rows if row.kind is NoticeKind.ADDRESS_CHANGE]
+        readers = self._people(everybody, not_suppressed())
+        moving = self._people(movers, SubscriberRow.new_address.is_not(None), moving=True)
         left = self._unsubscribed([row.subscription_id for row in rows if row.subscription_id is not None])
-        moving = self._moving([row.subscriber_id for row in rows if row.kind is NoticeKind.ADDRESS_CHANGE])
         claims = []
         for row in rows:
             theirs = moving if row.kind is NoticeKind.ADDRESS_CHANGE else readers
@@ -131,37 +135,22 @@ class NoticeOutbox(TableOutbox):
             return None
         return Recipient(subscriber_id=0, subscription_id=0, address=self._editors[row.editor])
 
-    def _readers(self, subscriber_ids: Sequence[int]) -> dict[int, Recipient]:
+    def _people(
+        self, subscriber_ids: Sequence[int], *conditions: Any, moving: bool = False
+    ) -> dict[int, Recipient]:
+        """Those who meet ``conditions``; ``moving``: by their new addresses."""
         if not subscriber_ids:
             return {}
-        # No audience: who asks to join is not confirmed yet. The suppressed get no notice either.
-        wanted = select(SubscriberRow).where(SubscriberRow.id.in_(subscriber_ids), not_suppressed())
+        wanted = select(SubscriberRow).where(SubscriberRow.id.in_(subscriber_ids), *conditions)
         people = self._writer.read(lambda session: session.scalars(wanted).all())
         return {
             person.id: Recipient(
                 subscriber_id=person.id,
                 subscription_id=0,
-                address=person.address,
+                address=(person.new_address if moving else person.address) or "",
                 name=person.name,
                 language=person.language,
                 attributes=person.attributes or {},
-            )
-            for person in people
-        }
-
-    def _moving(self, subscriber_ids: Sequence[int]) -> dict[int, Recipient]:
-        """The new addresses of people who asked to be mailed there, whatever became of the old ones."""
-        if not subscriber_ids:
-            return {}
-        asked = SubscriberRow.id.in_(subscriber_ids), SubscriberRow.new_address.is_not(None)
-        people = self._writer.read(lambda session: session.scalars(select(SubscriberRow).where(*asked)).all())
-        return {
-            person.id: Recipient(
-                subscriber_id=person.id,
-                subscription_id=0,
-                address=person.new_address or "",
-                name=person.name,
-                language=person.language,
             )
             for person in people
         }
