@@ -2,8 +2,7 @@
 
 What nobody waits for lies until somebody does: intents are asked for while the message is still on its
 way, so that one commit carries those of all connections, and the results of the copies before.
-While a commit is on its way to the disk the next group gathers by itself. On SQLite the connection
-commits with ``synchronous=FULL``: a power cut forgets no accepted mail.
+While a commit is on its way to the disk the next group gathers by itself.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from digest.clock import Clock
 from digest.delivery.machine import Verdict
 from digest.delivery.statements import Hot
+from digest.delivery.writing import WritingConnection, explain
 from digest.errors import DatabaseUnusable
 from subscribers.database import reading
 
@@ -33,7 +32,6 @@ Row = TypeVar("Row")
 PATIENCE_SECONDS = 30.0  # how long results are kept for a database that went away
 REPAIR = "repair it and repeat the command: what was sent will not be sent again"
 LINGER_SECONDS = 0.01  # how long a result or an intent lies that nobody waits for
-CHECKPOINT_PAGES = 4000  # of SQLite's WAL, 16 MB: the default of 1000 stalls commits four times as often
 
 
 class _Intent:
@@ -93,17 +91,15 @@ class Writer:
     """Started at once; ``close`` writes what is left and ends the thread."""
 
     def __init__(self, engine: Engine, clock: Clock, *, patience: float = PATIENCE_SECONDS) -> None:
-        self._engine = engine
+        self._database = WritingConnection(engine)
         self._reading = reading(engine)
         self._clock = clock
         self._patience = patience
-        self._sqlite = engine.dialect.name == "sqlite"
         self._items: deque[_Item] = deque()
         self._bell = threading.Lock()  # held while nobody has rung
         self._bell.acquire()
         self._awake = False
         self._hurried = False
-        self._connection: Connection | None = None
         self._failure: str = ""
         self._gone = threading.Event()
         self.commits = 0
@@ -162,11 +158,11 @@ class Writer:
                 with Session(self._reading) as session:
                     return ask(session)
             except DBAPIError as error:
-                if not self._is_trouble(error):
+                if not self._database.is_trouble(error):
                     raise
                 if self._gone.is_set() or self._clock.monotonic() >= deadline:
                     raise DatabaseUnusable(
-                        f"the database cannot be read: {_explain(error)}", remedy=REPAIR
+                        f"the database cannot be read: {explain(error)}", remedy=REPAIR
                     ) from error
                 self._clock.wait(pause)
                 pause = min(2 * pause, 2.0)
@@ -196,7 +192,7 @@ class Writer:
         try:
             self._serve()
         finally:
-            self._disconnect()
+            self._database.close()
             self._let_all_go()
 
     def _let_all_go(self) -> None:
@@ -253,7 +249,7 @@ class Writer:
         try:
             self._commit(results, intents)
         except Exception as error:
-            if not self._is_trouble(error):
+            if not self._database.is_trouble(error):
                 self._failure = f"{type(error).__name__}: {error}"
                 log.exception("a result of the delivery could not be written")
             for intent in intents:  # whether it was committed is unknown: the dot is not sent
@@ -265,27 +261,13 @@ class Writer:
 
     def _commit(self, results: list[tuple[Hot, tuple[int, int, Verdict]]], intents: list[_Intent]) -> None:
         now = self._clock.now()
-        raw = self._connect().connection.dbapi_connection
-        assert raw is not None  # noqa: S101 - for the type checker: it is connected
-        cursor = raw.cursor()
-        if self._sqlite:
-            cursor.execute("BEGIN IMMEDIATE")
-        try:
+        with self._database.transaction() as cursor:
             for hot, rows in _by_table(results):
                 hot.record(cursor, rows)
             granted = [
                 (hot, hot.intend(cursor, rows, now))
                 for hot, rows in _by_table([(intent.hot, intent.row) for intent in intents])
             ]
-            if self._sqlite:
-                cursor.execute("COMMIT")
-            else:
-                raw.commit()
-        except BaseException:
-            raw.rollback()
-            raise
-        finally:
-            cursor.close()
         self.commits += 1
         for intent in intents:
             intent.granted = any(intent.hot is hot and intent.row[:2] in held for hot, held in granted)
@@ -294,19 +276,19 @@ class Writer:
         self, results: list[tuple[Hot, tuple[int, int, Verdict]]], error: Exception
     ) -> list[tuple[Hot, tuple[int, int, Verdict]]]:
         """Keep what is known of accepted copies until the database is back, or patience ends."""
-        self._failure = self._failure or _explain(error)
+        self._failure = self._failure or explain(error)
         log.warning("the database cannot be written, sending waits: %s", self._failure)
         patience = 0.0 if self._gone.is_set() else self._patience
         deadline = self._clock.monotonic() + patience
         pause = 0.1
         while self._clock.monotonic() < deadline:
-            self._disconnect()
+            self._database.close()
             self._clock.wait(pause)
             pause = min(2 * pause, 2.0)
             try:
                 self._commit(results, [])
             except Exception as again:  # noqa: BLE001 - whatever it is, the results are not lost while we wait
-                self._failure = _explain(again)
+                self._failure = explain(again)
                 continue
             self._failure = ""
             log.warning("the database is back")
@@ -325,53 +307,29 @@ class Writer:
                         remedy=REPAIR,
                     )
                 try:
-                    with Session(self._connect(), expire_on_commit=False) as session, session.begin():
+                    with (
+                        Session(self._database.connection(), expire_on_commit=False) as session,
+                        session.begin(),
+                    ):
                         job.result = job.work(session)
                     return
                 except DBAPIError as error:
-                    if not self._is_trouble(error):
+                    if not self._database.is_trouble(error):
                         raise
                     # Locked, away for a moment, or chosen as the victim of a deadlock: once more.
-                    self._disconnect()
+                    self._database.close()
                     if self._clock.monotonic() >= deadline:
                         raise DatabaseUnusable(
-                            f"the database cannot be used: {_explain(error)}", remedy=REPAIR
+                            f"the database cannot be used: {explain(error)}", remedy=REPAIR
                         ) from error
                     if pause == 0.05:  # said once, however often it is tried
-                        log.warning("the database cannot be used, trying again: %s", _explain(error))
+                        log.warning("the database cannot be used, trying again: %s", explain(error))
                     self._clock.wait(pause)
                     pause = min(2 * pause, 2.0)
         except BaseException as error:  # noqa: BLE001 - it is raised again where it was asked for
             job.error = error
         finally:
             job.done.release()
-
-    def _connect(self) -> Connection:
-        if self._connection is None:
-            connection = self._engine.connect()
-            connection.detach()  # its settings must not come back with the pool
-            if self._sqlite:
-                raw = connection.connection.dbapi_connection
-                assert raw is not None  # noqa: S101 - for the type checker
-                raw.execute("PRAGMA synchronous = FULL")
-                raw.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-            self._connection = connection
-        return self._connection
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            try:
-                connection.close()
-            except Exception:
-                log.debug("closing a broken connection", exc_info=True)
-
-    def _is_trouble(self, error: BaseException) -> bool:
-        """Whether the database is away, locked or full, rather than the statement wrong."""
-        module = self._engine.dialect.loaded_dbapi
-        if isinstance(error, DBAPIError):
-            return isinstance(error, OperationalError) or error.connection_invalidated
-        return isinstance(error, module.OperationalError | module.InterfaceError)
 
 
 def _by_table(pairs: Sequence[tuple[Hot, Row]]) -> list[tuple[Hot, list[Row]]]:
@@ -393,8 +351,3 @@ def _decide(intents: list[_Intent]) -> None:
     for told in {intent.told for intent in intents}:
         if told is not None:
             told()
-
-
-def _explain(error: BaseException) -> str:
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    return " ".join(str(cause).split()) or type(cause).__name__

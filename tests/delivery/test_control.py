@@ -119,7 +119,7 @@ def test_a_database_that_goes_away_stops_the_send_and_nothing_is_claimed_falsely
     writer = desk.writers[-1]
 
     def broken(results, intents):  # type: ignore[no-untyped-def]
-        raise writer._engine.dialect.loaded_dbapi.OperationalError("disk I/O error")
+        raise newsroom.engine.dialect.loaded_dbapi.OperationalError("disk I/O error")
 
     commit = writer._commit
     with running(worker) as runs:
@@ -145,7 +145,7 @@ def test_a_database_that_comes_back_loses_no_result(newsroom: Newsroom, desk: De
 
     def flaky(results, intents):  # type: ignore[no-untyped-def]
         if len(server.accepted) > 50 and next(failures, None) is not None:
-            raise writer._engine.dialect.loaded_dbapi.OperationalError("server closed the connection")
+            raise newsroom.engine.dialect.loaded_dbapi.OperationalError("server closed the connection")
         commit(results, intents)
 
     writer._commit = flaky  # type: ignore[method-assign]
