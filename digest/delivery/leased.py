@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -51,11 +51,14 @@ class TableOutbox:
 
     # -- the hot path -------------------------------------------------------------------------
 
-    def intend(self, claim: Claim, date: datetime, told: Callable[[], None] | None = None) -> Intent:
-        return self._writer.ask(self._hot, (claim.id, claim.fence, date), told)
+    def intend(self, claim: Claim, date: datetime) -> Intent:
+        return self._writer.ask(self._hot, (claim.id, claim.fence, date))
 
     def record(self, claim: Claim, verdict: Verdict) -> None:
         self._writer.record(self._hot, (claim.id, claim.fence, verdict))
+
+    def write(self) -> None:
+        self._writer.write()
 
     def release(self, claims: Iterable[Claim]) -> None:
         for claim in claims:

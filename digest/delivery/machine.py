@@ -118,19 +118,15 @@ class Tended:
 
 
 class Intent(Protocol):
-    """That a final dot is about to be sent, on its way to the disk."""
+    """That a final dot is about to be sent, to be put on disk first."""
 
     @property
     def decided(self) -> bool:
         """Whether ``wait`` would return at once."""
         ...
 
-    def hurry(self) -> None:
-        """Somebody waits for it."""
-        ...
-
     def wait(self) -> bool:
-        """Return when it is safe on disk, or cannot be.
+        """Put it on disk with all else that has gathered; return when it is there, or cannot be.
 
         False: somebody else has the row, the lease is over, the issue is paused or cancelled, or the
         database is gone. The dot must not be sent then.
@@ -148,15 +144,16 @@ class Outbox(Protocol):
         """Take at most ``limit`` copies that are due and whose readers still want them."""
         ...
 
-    def intend(self, claim: Claim, date: datetime, told: Callable[[], None] | None = None) -> Intent:
-        """Ask to record that the final dot will be sent; does not wait. Asking again is harmless.
-
-        ``told`` is called, perhaps by another thread, once for a whole group of intents that is decided.
-        """
+    def intend(self, claim: Claim, date: datetime) -> Intent:
+        """Ask to record that the final dot will be sent; does not wait. Asking again is harmless."""
         ...
 
     def record(self, claim: Claim, verdict: Verdict) -> None:
-        """Store what became of a copy, soon; nothing that comes later is stored before it."""
+        """Store what became of a copy, with the next ``write``; nothing later is stored before it."""
+        ...
+
+    def write(self) -> None:
+        """Put on disk what has gathered. Raises nothing: while the database is away it waits a while."""
         ...
 
     def release(self, claims: Iterable[Claim]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import islice
 
@@ -46,11 +46,11 @@ class MemoryOutbox:
 
     decided = True
 
-    def intend(self, claim: Claim, date: datetime, told: Callable[[], None] | None = None) -> Intent:
+    def intend(self, claim: Claim, date: datetime) -> Intent:
         return self
 
-    def hurry(self) -> None:
-        """Nothing is written, nothing needs to be hurried."""
+    def write(self) -> None:
+        """There is no disk."""
 
     def wait(self) -> bool:
         """Every intent holds while the outbox is open."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 
 from digest.clock import Clock
@@ -12,40 +11,26 @@ FRESH_SECONDS = 0.5  # how old the answer to an intent may be when the dot is se
 
 
 class Permit:
-    """Asks for the intent when the envelope is about to go, so that its commit and the message travel at
-    the same time; called before the dot, it waits for the answer. Remembers it, should the connection break
-    its contract.
-
-    :param told: called by another thread as soon as ``ready`` is worth asking.
+    """Asks for the intent when the envelope is about to go, so that intents of many connections gather;
+    called before the dot, it puts them on disk. Remembers the answer, should the connection break its
+    contract.
     """
 
-    __slots__ = ("_again", "_asked", "_claim", "_clock", "_date", "_intent", "_outbox", "_told", "granted")
+    __slots__ = ("_again", "_asked", "_claim", "_clock", "_date", "_intent", "_outbox", "granted")
 
-    def __init__(
-        self,
-        outbox: Outbox,
-        claim: Claim,
-        date: datetime,
-        clock: Clock,
-        told: Callable[[], None] | None = None,
-    ) -> None:
+    def __init__(self, outbox: Outbox, claim: Claim, date: datetime, clock: Clock) -> None:
         self._outbox = outbox
         self._claim = claim
         self._date = date
         self._clock = clock
-        self._told = told
         self._asked = clock.monotonic()
         self._again = False
-        self._intent = outbox.intend(claim, date, told)
+        self._intent = outbox.intend(claim, date)
         self.granted = False
 
     def ready(self) -> bool:
-        """Whether the answer is there, without waiting for it; ``hurry`` makes it come."""
+        """Whether the answer is there; if not, calling writes what has gathered."""
         return self._intent.decided and (not self._stale() or self._intent.decided)
-
-    def hurry(self) -> None:
-        """Somebody waits: let it be written now."""
-        self._intent.hurry()
 
     def __call__(self) -> bool:
         self._stale()
@@ -57,5 +42,5 @@ class Permit:
         if self._again or self._clock.monotonic() - self._asked <= FRESH_SECONDS:
             return False
         self._again = True
-        self._intent = self._outbox.intend(self._claim, self._date, self._told)
+        self._intent = self._outbox.intend(self._claim, self._date)
         return True

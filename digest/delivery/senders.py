@@ -41,6 +41,8 @@ from digest.values import (
 from subscribers.errors import InvalidAddress
 
 log = logging.getLogger(__name__)
+GATHER_SECONDS = 0.001  # commits are this far apart, unless half of the connections wait for one
+LINGER_SECONDS = 0.01  # how long a result lies that nobody waits for
 TICK_SECONDS = 0.1  # how often time limits, delays and idle connections are looked at
 GOODBYE_SECONDS = 2.0  # how long the end waits for the server's good-byes
 
@@ -91,7 +93,9 @@ class Senders:
         self._slots = [_Slot(index) for index in range(policy.connections)]
         self._free = self._slots[::-1]  # the last is taken first: it has a connection if any has
         self._benched: list[_Slot] = []  # more than the server bears at the moment
-        self._parked: list[_Slot] = []
+        self._parked: list[_Slot] = []  # the server waits for the message: it goes when its intent is on disk
+        self._unwritten: Outbox | None = None  # of results that are not known to be on disk
+        self._wrote = 0.0
         self._news: deque[Callable[[], None]] = deque()  # what other threads want done in ours
         self._aside = Aside(clock, policy.connections, name="delivery-aside")
         self._ears: Ears[_Slot] = Ears()
@@ -166,25 +170,40 @@ class Senders:
 
     def _listen(self) -> None:
         """Wait until a socket, another thread or the time has something for us."""
-        heard = self._ears.look() if self._parked else []
-        for slot in heard or self._ears.sleep(TICK_SECONDS, unless=self._has_work):
+        seconds, write = TICK_SECONDS, None
+        heard = []
+        if self._parked or self._unwritten is not None:
+            heard = self._ears.look()
+            seconds, write = self._to_write()
+        if not heard and seconds > 0:
+            heard = self._ears.sleep(seconds, unless=self._has_work)
+        if not heard and write is not None and not (self._ready and self._free):
+            write()
+            self._unwritten = None
+            self._wrote = self._clock.monotonic()
+        for slot in heard:
             if slot.wait is not None and slot.wait.readable:
                 self._resume(slot, answer=True)
             else:
                 self._unexpected(slot)
 
+    def _to_write(self) -> tuple[float, Callable[[], object] | None]:
+        """How long others may gather, and by what all that has gathered is put on disk then.
+
+        A commit costs as much as the writes of twenty copies. Half of the connections send while the
+        other half waits for it: more would make the server wait, too.
+        """
+        if not self._parked:
+            return LINGER_SECONDS, None if self._unwritten is None else self._unwritten.write
+        busy = len(self._slots) - len(self._free) - len(self._benched)
+        seconds = 0.0
+        if 2 * len(self._parked) < busy:
+            seconds = self._wrote + GATHER_SECONDS - self._clock.monotonic()
+        return seconds, self._parked[0].permit
+
     def _has_work(self) -> bool:
-        """Whether something can be done at once; if not, what is waited for is hurried."""
-        if (
-            self._news
-            or (self._ready and self._free)
-            or (self._ending and self.idle)
-            or any(slot.permit.ready() for slot in self._parked if slot.permit)
-        ):
-            return True
-        if self._parked and (permit := self._parked[0].permit):
-            permit.hurry()
-        return False
+        """Whether something can be done at once."""
+        return bool(self._news or (self._ready and self._free) or (self._ending and self.idle))
 
     def _go_on_with_permitted(self) -> None:
         parked, self._parked = self._parked, []
@@ -251,7 +270,7 @@ class Senders:
         if self.conclusions.over:
             return self._give_back(slot)
         date = claim.date or self._clock.now().replace(microsecond=0)
-        permit = slot.permit = Permit(outbox, claim, date, self._clock, self._ears.ring)
+        permit = slot.permit = Permit(outbox, claim, date, self._clock)
         try:
             envelope = compose(claim, date)
         except InvalidAddress as error:
@@ -331,6 +350,7 @@ class Senders:
             return
         outbox, _, claim = slot.item
         self.conclusions.conclude(outbox, claim, outcome)
+        self._unwritten = outbox
         if slot.connection is not None and not slot.connection.usable:
             self._let_go(slot)
         self._done(slot)

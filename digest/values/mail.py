@@ -97,7 +97,7 @@ class Wait:
 
 
 PERMIT = Wait()
-"""The body is out, the final dot is not: may it be sent?"""
+"""May the final dot be sent? Asked before the body, which it goes with, and again if that took its time."""
 
 Steps = Generator[Wait, bool, Outcome]
 """A delivery that yields what it waits for. It is answered with whether that came in time, and ``PERMIT``
@@ -108,9 +108,9 @@ class Connection(Protocol):
     """One SMTP session, used by one thread at a time."""
 
     def send(self, envelope: Envelope, *, permit: Callable[[], bool]) -> Outcome:
-        """Deliver one copy. ``permit`` is called once, after the body and before the final dot;
-        when it returns False the dot is never sent. A connection whose outcome is ``Uncertain``,
-        ``Withheld`` or blames the connection is closed and must be opened anew."""
+        """Deliver one copy. ``permit`` is called before the message, and again before the final dot if that
+        did not go with it at once; when it returns False the dot is never sent. A connection whose outcome
+        is ``Uncertain``, ``Withheld`` or blames the connection is closed and must be opened anew."""
         ...
 
     @property

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from digest.delivery.smtp import SmtpServer
-from digest.values import Accepted, Blame, Deferred, Outcome, Refused, Uncertain, Withheld
+from digest.values import Accepted, Blame, Deferred, Envelope, Outcome, Refused, Uncertain, Withheld
 from tests.smtp.scripted import (
     Action,
     Drop,
@@ -54,18 +54,33 @@ def test_the_envelope_goes_in_one_packet_and_so_does_the_dot() -> None:
     assert server.packets[-2].endswith(b"\r\n.\r\n")
 
 
-def test_the_last_five_bytes_are_sent_only_after_the_permit() -> None:
+def test_the_message_is_sent_only_after_the_permit() -> None:
     with ScriptedServer(keep=True) as server:
         connection = opened(server)
 
         def permit() -> bool:
             time.sleep(0.1)
-            seen = b"".join(server.packets)
-            assert seen.endswith(MESSAGE[-100:-2])
+            assert b"".join(server.packets).endswith(b"DATA\r\n")
             return True
 
         assert isinstance(connection.send(copy_for(), permit=permit), Accepted)
-        assert b"\r\n.\r\n" in server.packets
+        assert b"".join(server.packets).endswith(MESSAGE + b".\r\n")
+
+
+def test_the_dot_of_a_message_that_finds_no_room_at_once_is_sent_only_after_a_second_permit() -> None:
+    large = Envelope("bounce@example.org", "reader@example.org", MESSAGE * 200)
+    with ScriptedServer(keep=True) as server:
+        connection = opened(server)
+        asked: list[bytes] = []
+
+        def permit() -> bool:
+            time.sleep(0.3)
+            asked.append(b"".join(server.packets)[-5:])
+            return True
+
+        assert isinstance(connection.send(large, permit=permit), Accepted)
+        assert asked == [b"ATA\r\n", large.message[-7:-2]]
+        assert server.packets[-1].endswith(b"\r\n.\r\n")
 
 
 def test_without_the_permit_nothing_is_delivered_and_the_connection_ends() -> None:

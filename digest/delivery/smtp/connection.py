@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import ssl
 import struct
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -59,6 +60,7 @@ class SmtpConnection:
         self._server = session.server
         self._sock: socket.socket = session.sock
         self._replies = session.replies
+        self._secret = isinstance(self._sock, ssl.SSLSocket)
         self._offers = Offers.of(session.esmtp_features)
         self._reply_wait = Wait(self._server.timeout, readable=True)
         self._dot_wait = Wait(self._server.dot_timeout, readable=True)
@@ -120,7 +122,15 @@ class SmtpConnection:
             failure = yield from self._hand_over_envelope(envelope)
             if failure is not None:
                 return failure
-            failure = yield from self._hand_over_body(envelope.message)
+            if self._replies.buffered:
+                return (yield from self._answered_early("an answer before the dot"))
+            if not (yield PERMIT):
+                self.abort()
+                return Withheld()
+            body = len(envelope.message) - 2  # its last line break belongs to the dot
+            sent = self._send_at_once(envelope.message)
+            if sent < body:
+                failure = yield from self._hand_over_body(envelope.message, sent)
         except SessionError as lost:
             self._drop()
             return Deferred(0, lost.reason, blame=Blame.CONNECTION)
@@ -129,12 +139,13 @@ class SmtpConnection:
             return Deferred(0, error.strerror or str(error), blame=Blame.CONNECTION)
         if failure is not None:
             return failure
-        if not (yield PERMIT):
-            self.abort()
-            return Withheld()
-        if self._replies.waiting():  # an early answer is no acceptance
-            return (yield from self._answered_early("an answer before the dot"))
-        return (yield from self._finish())
+        if sent < body:  # it took its time: ask once more
+            if not (yield PERMIT):
+                self.abort()
+                return Withheld()
+            if self._replies.waiting():  # an early answer is no acceptance
+                return (yield from self._answered_early("an answer before the dot"))
+        return (yield from self._finish(max(0, sent - body)))
 
     def close(self) -> None:
         """QUIT when the server is waiting for a command; then close."""
@@ -290,13 +301,23 @@ class SmtpConnection:
 
     # -- the body, and the dot ----------------------------------------------------------------
 
-    def _hand_over_body(self, message: bytes) -> Generator[Wait, bool, Outcome | None]:
-        """All but the last five bytes; None when the server keeps quiet, as it should."""
-        if self._replies.buffered:
-            return (yield from self._answered_early("an answer before the dot"))
+    def _send_at_once(self, message: bytes) -> int:
+        """Message and dot in one packet, as far as there is room; how much went.
+
+        Under TLS the rest of a record that found no room must be sent as it was: not done there.
+        """
+        if self._secret or self._replies.waiting():  # an early answer is no acceptance
+            return 0
+        try:
+            return self._sock.sendmsg((message, b".\r\n"))
+        except OSError:  # it is full; or broken, which the rest will find
+            return 0
+
+    def _hand_over_body(self, message: bytes, sent: int) -> Generator[Wait, bool, Outcome | None]:
+        """The rest but the last five bytes; None when the server keeps quiet, as it should."""
         body = memoryview(message)[:-2]
         try:
-            quiet = yield from self._write(body)
+            quiet = yield from self._write(body, sent)
         except OSError as error:
             return (yield from self._answered_early(error.strerror or str(error)))
         return None if quiet else (yield from self._answered_early("an answer before the dot"))
@@ -313,9 +334,9 @@ class SmtpConnection:
             return Deferred(0, f"out of step: {reply} before the dot", blame=Blame.CONNECTION)
         return _judged(reply, Blame.CONNECTION if reply.code == _CLOSING else Blame.MESSAGE)
 
-    def _finish(self) -> Generator[Wait, bool, Outcome]:
-        """The dot and its reply: the only place where something can be in doubt (RFC 1047)."""
-        sent = 0
+    def _finish(self, sent: int) -> Generator[Wait, bool, Outcome]:
+        """The dot, of which ``sent`` bytes are out, and its reply: the only place where something can be in
+        doubt (RFC 1047)."""
         while not sent:
             try:
                 sent = self._sock.send(_DOT)
