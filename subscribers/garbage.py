@@ -1,4 +1,4 @@
-"""The garbage collector, switched off while very many small objects are made that all stay."""
+"""The garbage collector, told what it need not look through."""
 
 from __future__ import annotations
 
@@ -18,3 +18,14 @@ def nothing_is_garbage() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+@contextmanager
+def what_is_there_stays() -> Iterator[None]:
+    """Collect only what is made from here on: modules and classes would be looked through again and again
+    (5 % of a send)."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

@@ -20,6 +20,7 @@ from digest.delivery.server import ServerHealth
 from digest.errors import DatabaseUnusable, DigestError
 from digest.models import DeliveryStatus
 from digest.values import Progress, Silent, Transport
+from subscribers.garbage import what_is_there_stays
 
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.5  # how often pause, cancel and resume are looked for: they take effect within 2 s
@@ -126,7 +127,7 @@ class Worker:
         )
         self._conclusions = self._senders.conclusions
         self._pending: deque[tuple[Lane, Claim]] = deque()
-        self._batch = min(256, max(32, 16 * policy.connections))
+        self._batch = min(512, max(32, 32 * policy.connections))
         self._run = Run()
         self._over = False
 
@@ -139,7 +140,8 @@ class Worker:
         started = self._clock.monotonic()
         self._senders.start()
         try:
-            self._deliver()
+            with what_is_there_stays():
+                self._deliver()
         except DatabaseUnusable as error:
             self._finish(End.FAILED, error=error)
         finally:

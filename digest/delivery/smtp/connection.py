@@ -190,6 +190,15 @@ class SmtpConnection:
             if (reply := replies.take()) is not None:
                 return reply
 
+    def _send_some(self, data: bytes) -> int:
+        """Send what there is room for at once. Raises ``OSError``."""
+        try:
+            return self._sock.send(data)
+        except OSError as error:
+            if not would_block(error):
+                raise
+            return 0
+
     def _write(self, data: bytes | memoryview, sent: int = 0) -> Generator[Wait, bool, bool]:
         """Send all of it; False when the server spoke before it had taken everything. Raises ``OSError``."""
         while True:
@@ -209,7 +218,8 @@ class SmtpConnection:
 
     def _hand_over_envelope(self, envelope: Envelope) -> Generator[Wait, bool, Outcome | None]:
         """MAIL, RCPT and DATA; None when the server waits for the body. Raises ``SessionError``."""
-        yield from self._expect_silence()
+        if self._speaks():
+            yield from self._complain()
         for _attempt in range(3):  # as it is offered; in step; without DSN
             pipelined = self._offers.pipelining and self._traits.pipelining
             with_dsn = self._offers.dsn and self._traits.dsn
@@ -244,17 +254,20 @@ class SmtpConnection:
         wait = self._reply_wait
         if pipelined:
             group = f"{commands[0]}\r\n{commands[1]}\r\nDATA\r\n"
-            yield from self._say(f"RSET\r\n{group}".encode() if reset else group.encode())
+            packet = f"RSET\r\n{group}".encode() if reset else group.encode()
+            if (sent := self._send_some(packet)) < len(packet):
+                yield from self._say(packet[sent:])
             if reset:
                 self._check_reset((yield from self._read(wait)))
             mail = yield from self._read(wait)
             if mail.code == _CLOSING:
                 return mail, None, None
             try:
-                rcpt = yield from self._read(wait)
+                take = self._replies.take  # they mostly come together
+                rcpt = take() or (yield from self._read(wait))
                 if rcpt.code == _CLOSING:
                     return mail, rcpt, None
-                return mail, rcpt, (yield from self._read(wait))
+                return mail, rcpt, take() or (yield from self._read(wait))
             except SessionError as lost:
                 if lost.timed_out:
                     self._traits.pipelining = False  # it took one command and forgot the others
@@ -282,13 +295,15 @@ class SmtpConnection:
             raise SessionError(f"{reply} to RSET")
         self._in_transaction = False
 
-    def _expect_silence(self) -> Generator[Wait, bool, None]:
-        """An answer to no question would be taken for the next one's: the session is out of step."""
+    def _speaks(self) -> bool:
+        """Whether there is an answer to no question, which would be taken for the next one's."""
         # What has just been read was all there was: no need to look again.
         busy = self._replies.age < _BUSY_SECONDS
-        if self._replies.buffered if busy else self._replies.waiting():
-            reply = yield from self._read(self._reply_wait)
-            raise SessionError(str(reply) if reply.code == _CLOSING else f"out of step: {reply}")
+        return self._replies.buffered if busy else self._replies.waiting()
+
+    def _complain(self) -> Generator[Wait, bool, None]:
+        reply = yield from self._read(self._reply_wait)
+        raise SessionError(str(reply) if reply.code == _CLOSING else f"out of step: {reply}")
 
     def _end_empty_body(self, mail: Reply) -> Generator[Wait, bool, None]:
         """The server refused the recipient and wants a body all the same: a lone dot (RFC 2920, 3.1)."""
