@@ -1,12 +1,13 @@
 """The database's side of one import: its row in ``import_runs``, and chunk after chunk, one transaction each.
 
-SQLite reads, decides and writes under one lock. A server writes one chunk while the next is looked up
-and planned: that plan knows what is on its way, and is thrown away when the chunk before it meets
+SQLite reads, decides and writes under one lock. A server writes two chunks while the next is looked up
+and planned: that plan knows what is on its way, and is thrown away when a chunk before it meets
 somebody who was there.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ from subscribers.membership.lists import create_list
 from subscribers.models import ImportRunRow, ImportStatus
 
 _TRIES: Final = 3
+_WRITERS: Final = 2  # to a server: one connection keeps one of its processors busy
 _COUNTED: Final = ("rows", "added", "updated", "unchanged", "suppressed", "rejected")
 COMPLETE_IT: Final = "what came before is in; run the same command again to complete it"
 
@@ -45,6 +47,7 @@ class _Chunk:
     known: Known
     tally: Tally
     write: Writing
+    people: set[str]  # normalised addresses
     counted: bool = False
 
     @property
@@ -132,27 +135,35 @@ class Run:
             yield chunk.batch
 
     def _overlapping(self, chunks: Iterator[Batch]) -> Iterator[Batch]:
-        before: _Chunk | None = None
-        being_written: Future[None] = Future()
-        with ThreadPoolExecutor(1, thread_name_prefix="import-writer") as writer:
+        """Two chunks are written at a time, if nobody is in both; the next is decided meanwhile."""
+        on_their_way: deque[tuple[_Chunk, Future[None]]] = deque()
+        with ThreadPoolExecutor(_WRITERS, thread_name_prefix="import-writer") as writers:
             try:
                 for candidates, rejects in chunks:
-                    chunk = self._ahead(candidates, rejects, before)
-                    if before is not None and not self._land(before, being_written):
-                        chunk = self._ahead(candidates, rejects, None)
-                    landed, before = before, chunk
-                    being_written = writer.submit(self._write, chunk, self._figures(chunk))
-                    if landed is not None:
-                        yield landed.batch
-                if before is not None:
-                    self._land(before, being_written)
-                    yield before.batch
+                    chunk = self._ahead(candidates, rejects, [before for before, _ in on_their_way])
+                    while on_their_way and not self._may_go_along(chunk, on_their_way):
+                        before, being_written = on_their_way[0]
+                        as_decided = self._land(before, being_written)
+                        on_their_way.popleft()
+                        yield before.batch
+                        if not as_decided:
+                            chunk = self._ahead(candidates, rejects, [one for one, _ in on_their_way])
+                    on_their_way.append((chunk, writers.submit(self._write, chunk)))
+                while on_their_way:
+                    self._land(*on_their_way[0])
+                    yield on_their_way.popleft()[0].batch
             finally:
-                # Whatever ended this: the chunk on its way is whole, or nothing of it is in.
-                if before is not None and not before.counted:
-                    with ignoring(DBAPIError):
-                        being_written.result()
-                        self._count(before)
+                # Whatever ended this: the chunks on their way are whole, or nothing of them is in.
+                for chunk, being_written in on_their_way:
+                    if not chunk.counted:
+                        with ignoring(DBAPIError):
+                            being_written.result()
+                            self._count(chunk)
+
+    def _may_go_along(self, chunk: _Chunk, on_their_way: Sequence[tuple[_Chunk, Future[None]]]) -> bool:
+        return len(on_their_way) < _WRITERS and all(
+            chunk.people.isdisjoint(before.people) for before, _ in on_their_way
+        )
 
     def _land(self, chunk: _Chunk, being_written: Future[None]) -> bool:
         """Wait until ``chunk`` is in, and count it; ``False`` if it met somebody and was decided anew."""
@@ -169,13 +180,15 @@ class Run:
         self._count(chunk)
         return True
 
-    def _write(self, chunk: _Chunk, figures: dict[str, int]) -> None:
+    def _write(self, chunk: _Chunk) -> None:
         with self._engine.begin() as connection, _as_sqlalchemy(connection):
             chunk.write(connection)
-            self._save(connection, figures)
+            self._save_more(connection, chunk)
 
-    def _ahead(self, candidates: list[Candidate], rejects: list[Rejected], before: _Chunk | None) -> _Chunk:
-        """Decide a chunk while the one ``before`` it is being written."""
+    def _ahead(
+        self, candidates: list[Candidate], rejects: list[Rejected], before: Sequence[_Chunk]
+    ) -> _Chunk:
+        """Decide a chunk while those ``before`` it are being written."""
         try:
             with self._engine.begin() as connection, _as_sqlalchemy(connection):
                 return self._decide(connection, candidates, rejects, before, look_up=self._look_up)
@@ -188,12 +201,12 @@ class Run:
             try:
                 with self._engine.begin() as connection, _as_sqlalchemy(connection):
                     look_up = self._look_up or self._options.dry_run
-                    chunk = self._decide(connection, candidates, rejects, None, look_up=look_up)
+                    chunk = self._decide(connection, candidates, rejects, (), look_up=look_up)
                     if self._options.dry_run:
                         connection.rollback()
                     else:
                         chunk.write(connection)
-                        self._save(connection, self._figures(chunk))
+                        self._save_more(connection, chunk)
                     return chunk
             except IntegrityError as error:
                 # One of these addresses is there, or has been added since we looked: look again.
@@ -209,7 +222,7 @@ class Run:
         connection: Connection,
         candidates: list[Candidate],
         rejects: list[Rejected],
-        before: _Chunk | None,
+        before: Sequence[_Chunk],
         *,
         look_up: bool,
     ) -> _Chunk:
@@ -220,8 +233,9 @@ class Run:
             lists_of(connection),
         )
         self._look_up = self._conflicts or (look_up and bool(known.people))
-        if before is not None:
-            known.with_what_is_on_its_way({row.normalized for row in candidates}, before.known)
+        people = {row.normalized for row in candidates}
+        for chunk in before:
+            known.with_what_is_on_its_way(people, chunk.known)
         if self._options.list_id is None:
             self._make_lists(connection, known.lists, candidates)
         person_ids, subscription_ids = self._ids(connection, candidates, known.people)
@@ -229,7 +243,7 @@ class Run:
         if self._options.dry_run:
             self._count_duplicates(changes)
         write = store.ready(changes, self._now)
-        return _Chunk(candidates, rejects, unplaced, known, changes.tally, write)
+        return _Chunk(candidates, rejects, unplaced, known, changes.tally, write, people)
 
     def _make_lists(
         self, connection: Connection, lists: dict[str, int], candidates: Sequence[Candidate]
@@ -274,23 +288,11 @@ class Run:
 
     def _count(self, chunk: _Chunk) -> None:
         report, tally = self._report, chunk.tally
-        for name, number in self._figures(chunk).items():
-            setattr(report, name, number)
+        for name, number in _figures(chunk).items():
+            setattr(report, name, getattr(report, name) + number)
         report.duplicates += tally.duplicates
         report.kept_unsubscribed += tally.kept_unsubscribed
         chunk.counted = True
-
-    def _figures(self, chunk: _Chunk) -> dict[str, int]:
-        """What the report counts when ``chunk`` is in."""
-        report, tally = self._report, chunk.tally
-        figures = {
-            "added": report.added + tally.added,
-            "updated": report.updated + tally.updated,
-            "unchanged": report.unchanged + tally.unchanged,
-            "suppressed": report.suppressed + tally.suppressed,
-            "rejected": report.rejected + len(chunk.rejects) + len(chunk.unplaced),
-        }
-        return {"rows": sum(figures.values()), **figures}
 
     def _give_up(self, candidates: Sequence[Candidate], error: DBAPIError) -> NoReturn:
         cause = " ".join(str(error.orig).split())
@@ -317,6 +319,24 @@ class Run:
         connection.execute(
             update(ImportRunRow).where(ImportRunRow.id == self._id).values(**figures, **values)
         )
+
+    def _save_more(self, connection: Connection, chunk: _Chunk) -> None:
+        """Count on what is there: of two chunks that are written together either may be first."""
+        more = {name: getattr(ImportRunRow, name) + number for name, number in _figures(chunk).items()}
+        connection.execute(update(ImportRunRow).where(ImportRunRow.id == self._id).values(**more))
+
+
+def _figures(chunk: _Chunk) -> dict[str, int]:
+    """What ``chunk`` comes to."""
+    tally = chunk.tally
+    figures = {
+        "added": tally.added,
+        "updated": tally.updated,
+        "unchanged": tally.unchanged,
+        "suppressed": tally.suppressed,
+        "rejected": len(chunk.rejects) + len(chunk.unplaced),
+    }
+    return {"rows": sum(figures.values()), **figures}
 
 
 def so_far(report: Report) -> str:
