@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,13 @@ class JsonValue(TypeDecorator[Any]):
 
             return dialect.type_descriptor(JSONB(none_as_null=self.none_as_null))
         return super().load_dialect_impl(dialect)
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any] | None:
+        """Most people have no attributes: an empty object needs no parser (3 µs of a claim's 22)."""
+        parse = super().result_processor(dialect, coltype)
+        if parse is None:  # psycopg has parsed it
+            return None
+        return lambda value: {} if value == "{}" else parse(value)
 
     def coerce_compared_value(self, op: Any, value: Any) -> Any:
         return self.impl_instance.coerce_compared_value(op, value)

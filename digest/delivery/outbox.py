@@ -22,7 +22,7 @@ from digest.delivery.writer import Writer
 from digest.models import DeliveryRow, DeliveryStatus, IssueRow, IssueStatus, RenditionRow
 from digest.values import Recipient
 from subscribers.audience import audience
-from subscribers.models import SubscriptionRow
+from subscribers.models import SubscriberRow, SubscriptionRow
 
 ROWS = cast(Table, DeliveryRow.__table__)
 DUE_EVERY = timedelta(seconds=0.5)
@@ -52,8 +52,19 @@ class SqlOutbox(TableOutbox):
             ROWS.c.status == DeliveryStatus.QUEUED, ROWS.c.next_attempt_at.is_(None)
         )
         # Consent may have been withdrawn since the audience was chosen: asked again, in one query.
-        self._still_wanted = audience(list_id).where(
-            SubscriptionRow.subscriber_id.in_(bindparam("people", expanding=True))
+        self._still_wanted = (
+            audience(list_id)
+            .where(SubscriptionRow.subscriber_id.in_(bindparam("people", expanding=True)))
+            .with_only_columns(
+                SubscriberRow.id,
+                SubscriptionRow.id,
+                SubscriberRow.address,
+                SubscriberRow.name,
+                SubscriberRow.language,
+                SubscriberRow.attributes,
+                SubscriptionRow.sections,
+                maintain_column_froms=True,
+            )
         )
 
     # -- claims -------------------------------------------------------------------------------
@@ -145,16 +156,16 @@ class SqlOutbox(TableOutbox):
             lambda session: session.execute(self._still_wanted, {"people": subscriber_ids}).all()
         )
         return {
-            row.subscriber_id: Recipient(
-                subscriber_id=row.subscriber_id,
-                subscription_id=row.subscription_id,
-                address=row.address,
-                name=row.name,
-                language=row.language,
-                attributes=row.attributes or {},
-                sections=None if row.sections is None else frozenset(row.sections),
+            person: Recipient(
+                subscriber_id=person,
+                subscription_id=subscription,
+                address=address,
+                name=name,
+                language=language,
+                attributes=attributes or {},
+                sections=None if sections is None else frozenset(sections),
             )
-            for row in rows
+            for person, subscription, address, name, language, attributes, sections in rows
         }
 
     # -- looking after ------------------------------------------------------------------------
