@@ -12,7 +12,6 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy.exc import DBAPIError
@@ -24,19 +23,16 @@ from digest.delivery.ears import READ, READ_OR_WRITE, Ears
 from digest.delivery.machine import Claim, Composer, Outbox, Policy
 from digest.delivery.permit import Permit
 from digest.delivery.server import ServerHealth
+from digest.delivery.slots import Slot, Waiting, broken
 from digest.errors import AuthenticationFailed, ServerUnavailable
 from digest.values import (
     PERMIT,
     Blame,
     Connection,
-    Deferred,
     Envelope,
     Outcome,
     Refused,
-    Steps,
     Transport,
-    Uncertain,
-    Wait,
 )
 from subscribers.errors import InvalidAddress
 
@@ -45,25 +41,6 @@ GATHER_SECONDS = 0.001  # commits are this far apart, unless half of the connect
 LINGER_SECONDS = 0.01  # how long a result lies that nobody waits for
 TICK_SECONDS = 0.1  # how often time limits, delays and idle connections are looked at
 GOODBYE_SECONDS = 2.0  # how long the end waits for the server's good-byes
-
-Waiting = tuple[Outbox, Composer, Claim]
-
-
-@dataclass(slots=True, eq=False)
-class _Slot:
-    """A place for a connection; ``item`` is the copy that it carries or waits to carry."""
-
-    index: int
-    connection: Connection | None = None
-    fd: int = -1
-    heard: int = 0  # the events of the socket that are listened to
-    item: Waiting | None = None
-    permit: Permit | None = None
-    steps: Steps | None = None
-    wait: Wait | None = None
-    deadline: float = 0.0
-    opening: bool = False
-    idle_since: float = 0.0
 
 
 class Senders:
@@ -90,15 +67,15 @@ class Senders:
         self._taken_back = 0
         self._concluded = 0  # counted by ours alone
         self._ending = False
-        self._slots = [_Slot(index) for index in range(policy.connections)]
+        self._slots = [Slot(index) for index in range(policy.connections)]
         self._free = self._slots[::-1]  # the last is taken first: it has a connection if any has
-        self._benched: list[_Slot] = []  # more than the server bears at the moment
-        self._parked: list[_Slot] = []  # the server waits for the message: it goes when its intent is on disk
+        self._benched: list[Slot] = []  # more than the server bears at the moment
+        self._parked: list[Slot] = []  # the server waits for the message: it goes when its intent is on disk
         self._unwritten: Outbox | None = None  # of results that are not known to be on disk
         self._wrote = 0.0
         self._news: deque[Callable[[], None]] = deque()  # what other threads want done in ours
         self._aside = Aside(clock, policy.connections, name="delivery-aside")
-        self._ears: Ears[_Slot] = Ears()
+        self._ears: Ears[Slot] = Ears()
         self._thread = threading.Thread(target=self._run, name="delivery-senders", daemon=True)
         self.conclusions = Conclusions(health, clock, policy, chance=chance, copies=copies)
         self.broken: BaseException | None = None
@@ -171,12 +148,10 @@ class Senders:
     def _listen(self) -> None:
         """Wait until a socket, another thread or the time has something for us."""
         seconds, write = TICK_SECONDS, None
-        heard = []
         if self._parked or self._unwritten is not None:
-            heard = self._ears.look()
             seconds, write = self._to_write()
-        if not heard and seconds > 0:
-            heard = self._ears.sleep(seconds, unless=self._has_work)
+        ears = self._ears
+        heard = ears.sleep(seconds, unless=self._has_work) if seconds > 0 else ears.look()
         if not heard and write is not None and not (self._ready and self._free):
             write()
             self._unwritten = None
@@ -252,7 +227,7 @@ class Senders:
             else:
                 self._begin(slot, slot.connection)
 
-    def _take_back(self, slot: _Slot) -> None:
+    def _take_back(self, slot: Slot) -> None:
         """A place without a copy: free, or more than the server bears."""
         if slot.index >= self._health.allowed and not self._ending:
             self._let_go(slot)
@@ -262,7 +237,7 @@ class Senders:
         else:
             self._free.append(slot)
 
-    def _begin(self, slot: _Slot, connection: Connection) -> None:
+    def _begin(self, slot: Slot, connection: Connection) -> None:
         """Put a copy on the wire."""
         if slot.item is None:
             return None
@@ -288,7 +263,7 @@ class Senders:
         slot.steps = steps(envelope)
         return self._resume(slot, answer=None)
 
-    def _resume(self, slot: _Slot, *, answer: bool | None) -> None:
+    def _resume(self, slot: Slot, *, answer: bool | None) -> None:
         """Go on with a delivery until it waits again, or has its outcome."""
         steps = slot.steps
         if steps is None or slot.permit is None:
@@ -307,7 +282,7 @@ class Senders:
             self._conclude(slot, ended.value)
             return
         except OSError as error:  # no connection of ours: another transport's
-            self._conclude(slot, _broken(slot, error))
+            self._conclude(slot, broken(slot, error))
             return
         events = READ_OR_WRITE if wait.writable else READ
         if slot.heard != events:
@@ -315,37 +290,37 @@ class Senders:
         slot.wait = wait
         slot.deadline = self._clock.monotonic() + wait.seconds
 
-    def _hear(self, slot: _Slot, events: int) -> None:
+    def _hear(self, slot: Slot, events: int) -> None:
         slot.heard = events
         slot.fd = slot.connection.fileno()  # type: ignore[union-attr]  # it yielded: it is a stepped one
         self._ears.hear(slot.fd, events, slot)
 
-    def _turn_deaf(self, slot: _Slot) -> None:
+    def _turn_deaf(self, slot: Slot) -> None:
         if slot.heard:
             slot.heard = 0
             self._ears.ignore(slot.fd)
 
-    def _unexpected(self, slot: _Slot) -> None:
+    def _unexpected(self, slot: Slot) -> None:
         """The server says something that nobody waits for, or hangs up."""
         self._turn_deaf(slot)  # a delivery on its way will find it when it reads
         if slot.item is None:
             self._let_go(slot)  # nothing is lost with it
 
-    def _send_aside(self, slot: _Slot, connection: Connection, envelope: Envelope, permit: Permit) -> None:
+    def _send_aside(self, slot: Slot, connection: Connection, envelope: Envelope, permit: Permit) -> None:
         def done(outcome: object, error: BaseException | None) -> None:
             self._tell(partial(self._was_sent_aside, slot, outcome, error))
 
         self._aside.do(partial(connection.send, envelope, permit=permit), done)
 
-    def _was_sent_aside(self, slot: _Slot, outcome: object, error: BaseException | None) -> None:
+    def _was_sent_aside(self, slot: Slot, outcome: object, error: BaseException | None) -> None:
         if isinstance(error, OSError):
-            self._conclude(slot, _broken(slot, error))
+            self._conclude(slot, broken(slot, error))
         elif error is not None:
             raise error
         else:
             self._conclude(slot, outcome)  # type: ignore[arg-type]
 
-    def _conclude(self, slot: _Slot, outcome: Outcome) -> None:
+    def _conclude(self, slot: Slot, outcome: Outcome) -> None:
         if slot.item is None:
             return
         outbox, _, claim = slot.item
@@ -355,12 +330,12 @@ class Senders:
             self._let_go(slot)
         self._done(slot)
 
-    def _give_back(self, slot: _Slot) -> None:
+    def _give_back(self, slot: Slot) -> None:
         if slot.item is not None:
             slot.item[0].release([slot.item[2]])
             self._done(slot)
 
-    def _done(self, slot: _Slot) -> None:
+    def _done(self, slot: Slot) -> None:
         slot.item = slot.permit = slot.steps = slot.wait = None
         slot.idle_since = self._clock.monotonic()
         self._concluded += 1
@@ -369,7 +344,7 @@ class Senders:
 
     # -- connections --------------------------------------------------------------------------
 
-    def _open(self, slot: _Slot) -> None:
+    def _open(self, slot: Slot) -> None:
         """Ask for a connection, unless the server's health asks for patience: the tick comes again."""
 
         def done(connection: object, error: BaseException | None) -> None:
@@ -381,7 +356,7 @@ class Senders:
             slot.opening = True
             self._aside.do(self._transport.open, done)
 
-    def _opened(self, slot: _Slot, connection: object, error: BaseException | None) -> None:
+    def _opened(self, slot: Slot, connection: object, error: BaseException | None) -> None:
         slot.opening = False
         if isinstance(error, AuthenticationFailed):
             self.conclusions.fail(error)
@@ -400,19 +375,9 @@ class Senders:
         else:
             self._begin(slot, slot.connection)
 
-    def _let_go(self, slot: _Slot) -> None:
+    def _let_go(self, slot: Slot) -> None:
         """Close a place's connection, aside: a good-bye may have to wait for its answer."""
         connection, slot.connection = slot.connection, None
         self._turn_deaf(slot)
         if connection is not None:
             self._aside.do(connection.close)
-
-
-def _broken(slot: _Slot, error: OSError) -> Outcome:
-    connection, slot.connection = slot.connection, None
-    with contextlib.suppress(OSError):
-        if connection is not None:
-            connection.close()
-    why = f"the connection broke: {error}"
-    granted = slot.permit is not None and slot.permit.granted
-    return Uncertain(why) if granted else Deferred(0, why, blame=Blame.CONNECTION)

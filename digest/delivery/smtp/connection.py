@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from digest.delivery.smtp.offers import Offers
+from digest.delivery.smtp.refusals import first_refusal, judged, lost_commands
 from digest.delivery.smtp.replies import LOOK_SECONDS, Reply, SessionError, queue_id_of, would_block
 from digest.delivery.smtp.session import Session
 from digest.values import (
@@ -24,7 +25,6 @@ from digest.values import (
     Deferred,
     Envelope,
     Outcome,
-    Refused,
     Steps,
     Uncertain,
     Wait,
@@ -34,7 +34,6 @@ from digest.values import (
 _DOT: Final = b"\r\n.\r\n"
 _START_BODY: Final = 354
 _CLOSING: Final = 421
-_OUT_OF_STEP: Final = frozenset({500, 502, 503})  # what a server says that lost commands sent ahead
 _UNKNOWN_PARAMETER: Final = frozenset({501, 555})
 _GOODBYE_SECONDS: Final = 1.0
 _EARLY_WAIT: Final = Wait(2.0, readable=True)
@@ -229,7 +228,7 @@ class SmtpConnection:
             answers = [reply for reply in (mail, rcpt, data) if reply is not None]
             if any(reply.code == _CLOSING for reply in answers):
                 self._drop()
-                return _judged(next(r for r in answers if r.code == _CLOSING), Blame.CONNECTION)
+                return judged(next(r for r in answers if r.code == _CLOSING), Blame.CONNECTION)
             if data is not None and mail.positive and rcpt is not None and rcpt.positive:
                 if data.code == _START_BODY:
                     return None
@@ -241,11 +240,11 @@ class SmtpConnection:
             if with_dsn and any(reply.code in _UNKNOWN_PARAMETER for reply in answers[:2]):
                 self._traits.dsn = False
                 continue
-            if pipelined and mail.positive and _lost_commands(rcpt, data):
+            if pipelined and mail.positive and lost_commands(rcpt, data):
                 self._traits.pipelining = False
                 continue
-            return _first_refusal(mail, rcpt, data)
-        return _first_refusal(mail, rcpt, data)
+            return first_refusal(mail, rcpt, data)
+        return first_refusal(mail, rcpt, data)
 
     def _converse(
         self, commands: tuple[str, str], pipelined: bool
@@ -321,7 +320,7 @@ class SmtpConnection:
 
         Under TLS the rest of a record that found no room must be sent as it was: not done there.
         """
-        if self._secret or self._replies.waiting():  # an early answer is no acceptance
+        if self._secret or self._speaks():  # an early answer is no acceptance
             return 0
         try:
             return self._sock.sendmsg((message, b".\r\n"))
@@ -347,7 +346,7 @@ class SmtpConnection:
         self.abort()
         if reply.code < 400:
             return Deferred(0, f"out of step: {reply} before the dot", blame=Blame.CONNECTION)
-        return _judged(reply, Blame.CONNECTION if reply.code == _CLOSING else Blame.MESSAGE)
+        return judged(reply, Blame.CONNECTION if reply.code == _CLOSING else Blame.MESSAGE)
 
     def _finish(self, sent: int) -> Generator[Wait, bool, Outcome]:
         """The dot, of which ``sent`` bytes are out, and its reply: the only place where something can be in
@@ -382,32 +381,5 @@ class SmtpConnection:
             return Uncertain(f"after the final dot: {reply}")
         if reply.code == _CLOSING:
             self._drop()
-            return _judged(reply, Blame.CONNECTION)
-        return _judged(reply, Blame.MESSAGE)
-
-
-def _first_refusal(mail: Reply, rcpt: Reply | None, data: Reply | None) -> Outcome:
-    """The first refusal counts; what follows it only repeats it (RFC 2920, section 3.1)."""
-    if not mail.positive:
-        return _judged(mail, Blame.SENDER)
-    if rcpt is not None and not rcpt.positive:
-        return _judged(rcpt, Blame.RECIPIENT)
-    if data is None:
-        raise SessionError("out of step: no answer to DATA")
-    return _judged(data, Blame.MESSAGE)
-
-
-def _lost_commands(rcpt: Reply | None, data: Reply | None) -> bool:
-    """Whether a server that offered PIPELINING took no notice of what was sent ahead."""
-    if rcpt is None or data is None:
-        return False
-    # After a refused RCPT, DATA is out of step by right, and that says nothing.
-    return rcpt.code in _OUT_OF_STEP or (rcpt.positive and data.code in _OUT_OF_STEP)
-
-
-def _judged(reply: Reply, blame: Blame) -> Deferred | Refused:
-    if 400 <= reply.code < 500:
-        return Deferred(reply.code, str(reply), reply.enhanced, blame)
-    if reply.code >= 500:
-        return Refused(reply.code, str(reply), reply.enhanced, blame)
-    raise SessionError(f"out of step: {reply}")
+            return judged(reply, Blame.CONNECTION)
+        return judged(reply, Blame.MESSAGE)

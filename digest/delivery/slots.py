@@ -1,0 +1,40 @@
+"""A place for a connection of the senders', and what became of its copy when the connection broke."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+from digest.delivery.machine import Claim, Composer, Outbox
+from digest.delivery.permit import Permit
+from digest.values import Blame, Connection, Deferred, Outcome, Steps, Uncertain, Wait
+
+Waiting = tuple[Outbox, Composer, Claim]
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """A place for a connection; ``item`` is the copy that it carries or waits to carry."""
+
+    index: int
+    connection: Connection | None = None
+    fd: int = -1
+    heard: int = 0  # the events of the socket that are listened to
+    item: Waiting | None = None
+    permit: Permit | None = None
+    steps: Steps | None = None
+    wait: Wait | None = None
+    deadline: float = 0.0
+    opening: bool = False
+    idle_since: float = 0.0
+
+
+def broken(slot: Slot, error: OSError) -> Outcome:
+    """A connection that raised, against its contract: it is closed, and the copy certain as far as can be."""
+    connection, slot.connection = slot.connection, None
+    with contextlib.suppress(OSError):
+        if connection is not None:
+            connection.close()
+    why = f"the connection broke: {error}"
+    granted = slot.permit is not None and slot.permit.granted
+    return Uncertain(why) if granted else Deferred(0, why, blame=Blame.CONNECTION)
