@@ -74,11 +74,6 @@ class Writer:
         """Why the database cannot be written at the moment, or empty."""
         return self._failure
 
-    @property
-    def unwritten(self) -> bool:
-        """Whether something has gathered."""
-        return bool(self._results or self._intents)
-
     def ask(self, hot: Hot, row: tuple[int, int, datetime]) -> _Intent:
         """Ask for an intent ``(id, fence, date)``; it is ``decided`` when it is on disk, or cannot be."""
         intent = _Intent(self, hot, row)
