@@ -7,9 +7,11 @@ import time
 from datetime import timedelta
 
 from digest.delivery.machine import Policy
+from digest.delivery.smtp import SmtpServer, SmtpTransport
 from digest.delivery.worker import End
 from digest.models import DeliveryStatus
 from digest.values import Accepted, Envelope, Outcome
+from tests.smtp.scripted import ScriptedServer
 
 from .conftest import Desk, MailServer, Newsroom
 
@@ -72,3 +74,14 @@ def test_a_server_in_trouble_is_met_by_half_as_many_connections(newsroom: Newsro
     assert run.of(DeliveryStatus.SENT) == 40
     assert most[0] <= 4
     assert server.opened <= 4
+
+
+def test_intents_and_results_of_many_connections_share_a_commit(newsroom: Newsroom, desk: Desk) -> None:
+    newsroom.readers(400)
+    newsroom.enqueue()
+    with ScriptedServer() as server:
+        transport = SmtpTransport(SmtpServer(host="127.0.0.1", port=server.port, tls="never"))
+        run = desk.worker(transport, Policy(connections=8)).run()  # type: ignore[arg-type]
+        assert run.of(DeliveryStatus.SENT) == len(server.taken) == 400
+    assert newsroom.statuses() == {"sent": 400}
+    assert desk.writers[-1].commits <= 400, "one by one it would be 800"
