@@ -21,7 +21,7 @@ from digest.web.clicks import ClickPages
 from digest.web.desk import DeskPages
 from digest.web.front import Front
 from digest.web.health import HealthPages
-from digest.web.pages import PRIVATE, PROTECTION, Page, show
+from digest.web.pages import PRIVATE, Page, protection_for, show
 from digest.web.preferences import PreferencePages
 from digest.web.reader import ReaderPages
 from digest.web.rights import RightsPages
@@ -146,7 +146,9 @@ def public_pages(
     )
     # Its redirect to an address without the slash would be made of the Host header.
     application.router.redirect_slashes = False
-    protection = PROTECTION | ({"Strict-Transport-Security": HSTS} if https_only(settings) else {})
+    protection = protection_for(settings.public_url)
+    if https_only(settings):
+        protection = {**protection, "Strict-Transport-Security": HSTS}
     application.add_middleware(_Limits, headers=protection)
     application.add_middleware(
         Front, desk=desk, shelf=shelf, clock=clock, protection=protection, private=PRIVATE

@@ -17,7 +17,7 @@ from digest.pipeline.archive_files import atom_feed, sitemap
 from digest.pipeline.archiving import PAGE, archive_entries, archived_issue, search_archive
 from digest.rendering.words import words_of
 from digest.searchable import words_asked
-from digest.web.pages import PROTECTION, Field, Form, Link, Page, page_html, show
+from digest.web.pages import Field, Form, Link, Page, page_html, protection_for, show
 from digest.web.shelf import Leaf, Shelf
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class ArchivePages:
         self._readers = readers
         self._shelf = shelf
         self._words = words_of(settings.file.newsletter.language)
+        self._protection = protection_for(settings.public_url)
 
     def index(self, request: Request) -> Response:
         """The newest issues; ``?before=DATE-ID`` for older ones."""
@@ -149,10 +150,10 @@ class ArchivePages:
         leaf = self._shelf.get(address, make)
         if leaf is None:
             raise HTTPException(404)
-        response = Response(leaf.body, media_type=leaf.media_type, headers=PROTECTION)
+        response = Response(leaf.body, media_type=leaf.media_type, headers=self._protection)
         asked = request.headers.get("if-none-match"), request.headers.get("if-modified-since")
         if leaf.is_at(*asked):
-            response = Response(status_code=304, headers=PROTECTION)
+            response = Response(status_code=304, headers=self._protection)
         response.raw_headers.extend(leaf.headers())
         return response
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,7 +22,17 @@ PROTECTION = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
+_ON_LOOPBACK = re.compile(r"http://(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?(?:/|$)").match
 PRIVATE = {"Cache-Control": "no-store"}
+
+
+def protection_for(public_url: str) -> dict[str, str]:
+    """``PROTECTION``; where the public pages are on loopback (the demo) pictures may be there, too."""
+    if not _ON_LOOPBACK(public_url):
+        return PROTECTION
+    policy = PROTECTION["Content-Security-Policy"]
+    near = policy.replace("img-src https:", "img-src https: http://127.0.0.1:*")
+    return {**PROTECTION, "Content-Security-Policy": near}
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,9 @@ def test_the_links_of_a_mail_are_followed(tmp_path: Path) -> None:
         archive = client.get(f"{public}/archive/{links['archive']}")
         assert archive.status_code == 200
         assert "The Marenholt Morning" in archive.text
+        # Its pictures are on loopback, like the page itself.
+        assert re.search(r'<img[^>]+src="http://127\.0\.0\.1:', archive.text)
+        assert "img-src https: http://127.0.0.1:*;" in archive.headers["Content-Security-Policy"]
         assert client.get(f"{public}/p/{links['p']}").status_code == 200
 
         page = client.get(f"{public}/u/{links['u']}")

@@ -23,6 +23,7 @@ from digest.cli import connections
 from digest.cli.serving import serving
 from digest.models import SourceStateRow
 from digest.web import application
+from digest.web.pages import protection_for
 from tests.conftest import ROOT, free_port
 from tests.web.site import NOW, Site
 
@@ -187,3 +188,20 @@ def test_the_scheduler_serves_the_pages_beside_its_work(tmp_path: Path) -> None:
     finally:
         running.terminate()
     assert running.wait(15) == 0
+
+
+@pytest.mark.parametrize(
+    ("public_url", "near"),
+    [
+        ("https://news.example.org", False),
+        ("http://127.0.0.1:8000", True),
+        ("http://localhost:8000", True),
+        ("http://127.0.0.1.evil.example", False),
+        ("http://localhost.evil.example:80", False),
+        ("", False),
+    ],
+)
+def test_pictures_from_loopback_are_shown_only_by_pages_on_loopback(public_url: str, near: bool) -> None:
+    policy = protection_for(public_url)["Content-Security-Policy"]
+    assert ("http://127.0.0.1:*" in policy) is near
+    assert policy.startswith("default-src 'none'; img-src https:")
