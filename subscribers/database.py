@@ -85,7 +85,7 @@ class JsonValue(TypeDecorator[Any]):
         return super().load_dialect_impl(dialect)
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any] | None:
-        """Most people have no attributes: an empty object needs no parser (3 µs of a claim's 22)."""
+        """Most people have no attributes: an empty object needs no parser."""
         parse = super().result_processor(dialect, coltype)
         if parse is None:  # psycopg has parsed it
             return None

@@ -137,7 +137,7 @@ class Intent(Protocol):
 class Outbox(Protocol):
     """Where copies wait; in the database, or in memory for test sends and dry runs.
 
-    ``intend``, ``record`` and ``release`` are called by several threads, the rest by one.
+    ``intend``, ``record``, ``write`` and ``release`` are called by several threads, the rest by one.
     """
 
     def claim(self, limit: int) -> Sequence[Claim]:

@@ -1,8 +1,8 @@
 """The two hot statements, intent and result, for a whole group of copies at once on each database.
 
 They go straight to the driver: through SQLAlchemy one statement costs as much as the four
-microseconds that a row may. PostgreSQL gets a group as one statement, hence one round trip; in SQLite,
-which is in the same process, a prepared statement a row costs a third of a group given as JSON.
+microseconds that a row may. A group is one statement, so that the interpreter's lock is let go and
+taken back once a group, not once a row.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from digest.delivery.machine import Verdict
@@ -20,18 +19,12 @@ from digest.models import DeliveryStatus
 LEASED = "status IN ('claimed', 'sending')"  # word for word as in the partial index
 _OPEN_ISSUE = "AND EXISTS (SELECT 1 FROM issues WHERE issues.id = {t}.issue_id AND issues.status = 'sending')"
 
-_SENT = (
-    "status = 'sent', attempts = {}, sent_at = {}, queue_id = {}, reply = '', next_attempt_at = NULL,"
-    " lease_until = NULL"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Hot:
     """The statements of one table on one database. Both are harmless when they run twice."""
 
     table: str
-    intend_each_sql: str  # SQLite's: date, id, fence, now
     intend_sql: str
     accept_sql: str
     judge_sql: str
@@ -43,12 +36,6 @@ class Hot:
         """Turn ``(id, fence, date)`` that still hold into sending; return their ids and fences: a group may
         ask for a row by an older fence, too. Asked again, it is answered anew."""
         if self.sqlite:
-            moment = _text(now)
-            cursor.executemany(
-                self.intend_each_sql, [(_text(date), row, fence, moment) for row, fence, date in intents]
-            )
-            if cursor.rowcount == len(intents):  # as almost always
-                return {intent[:2] for intent in intents}
             rows = json.dumps([(row, fence, _text(date)) for row, fence, date in intents])
             found = cursor.execute(self.intend_sql, (rows, _text(now))).fetchall()
         else:
@@ -68,16 +55,13 @@ class Hot:
             self._judge(cursor, others)
 
     def _accept(self, cursor: Any, results: Sequence[tuple[int, int, Verdict]]) -> None:
+        rows = [(row, fence, result.attempts, result.queue_id) for row, fence, result in results]
         at = results[-1][2].sent_at  # of a group that is written at once
         if self.sqlite:
-            moment = at and _text(at)
-            cursor.executemany(
-                self.accept_sql,
-                [(result.attempts, moment, result.queue_id, row, fence) for row, fence, result in results],
-            )
-            return
-        rows = sorted((row, fence, result.attempts, result.queue_id) for row, fence, result in results)
-        cursor.execute(self.accept_sql, [at, *(list(column) for column in zip(*rows, strict=True))])
+            cursor.execute(self.accept_sql, (at and _text(at), json.dumps(rows)))
+        else:
+            rows.sort()
+            cursor.execute(self.accept_sql, [at, *(list(column) for column in zip(*rows, strict=True))])
 
     def _judge(self, cursor: Any, results: Sequence[tuple[int, int, Verdict]]) -> None:
         rows = [
@@ -118,27 +102,22 @@ def hot_statements(table: str, *, sqlite: bool) -> Hot:
 
     intents, (row, fence, date) = source(id="bigint", fence="integer", date="timestamptz")
     mine = f"{table}.id = {row} AND {table}.fence = {fence}"
-    if sqlite:
-        accepted = f"{_SENT.format('?', '?', '?')} WHERE id = ? AND fence = ?"
-    else:
-        given, (_, _, tries, queue) = source(id="bigint", fence="integer", attempts="integer", queue="text")
-        accepted = f"{_SENT.format(tries, '%s', queue)} {given} WHERE {mine}"
+    accepted, (_, _, tries, queue) = source(id="bigint", fence="integer", attempts="integer", queue="text")
     judged, (_, _, status, attempts, due, reply) = source(
         id="bigint", fence="integer", status="text", attempts="integer", due="timestamptz", reply="text"
     )
     return Hot(
         table=table,
         sqlite=sqlite,
-        intend_each_sql=(
-            f"UPDATE {table} SET status = 'sending', first_sent_at = ? WHERE id = ? AND fence = ?"
-            f" AND {LEASED} AND lease_until > ? {opened}"
-        ),
         intend_sql=(
             f"UPDATE {table} SET status = 'sending', first_sent_at = {date} {intents}"
             f" WHERE {mine} AND {table}.{LEASED} AND {table}.lease_until > {mark} {opened}"
             f" RETURNING {table}.id, {table}.fence"
         ),
-        accept_sql=f"UPDATE {table} SET {accepted}",
+        accept_sql=(
+            f"UPDATE {table} SET status = 'sent', attempts = {tries}, sent_at = {mark}, queue_id = {queue},"
+            f" reply = '', next_attempt_at = NULL, lease_until = NULL {accepted} WHERE {mine}"
+        ),
         judge_sql=(
             f"UPDATE {table} SET status = {status}, attempts = {attempts}, next_attempt_at = {due},"
             f" reply = CASE WHEN {reply} = '' THEN {table}.reply ELSE {reply} END, lease_until = NULL"
@@ -147,7 +126,6 @@ def hot_statements(table: str, *, sqlite: bool) -> Hot:
     )
 
 
-@lru_cache(maxsize=16)
 def _text(moment: datetime) -> str:
     """As SQLAlchemy stores it on SQLite: UTC without a zone, always with six digits of microseconds."""
     if moment.tzinfo is not UTC:

@@ -53,8 +53,7 @@ class _Intent:
 class Writer:
     """Has no thread of its own: whoever needs something on disk commits what all have gathered.
 
-    A thread that commits for others costs them three hand-overs of the interpreter's lock a message, which
-    is more than the commit itself.
+    A thread that committed for the others cost three futex calls a message.
     """
 
     def __init__(self, engine: Engine, clock: Clock, *, patience: float = PATIENCE_SECONDS) -> None:
@@ -68,11 +67,6 @@ class Writer:
         self._failure: str = ""
         self._gone = threading.Event()
         self.commits = 0
-
-    @property
-    def failure(self) -> str:
-        """Why the database cannot be written at the moment, or empty."""
-        return self._failure
 
     def ask(self, hot: Hot, row: tuple[int, int, datetime]) -> _Intent:
         """Ask for an intent ``(id, fence, date)``; it is ``decided`` when it is on disk, or cannot be."""
@@ -140,15 +134,16 @@ class Writer:
         """Commit results and intents together; keep the results that could not be written."""
         # Intents first: a result that is recorded meanwhile may go along, one asked for later may not.
         intents = [self._intents.popleft() for _ in range(len(self._intents))]
+        if self._gone.is_set():  # nothing is written any more, and no dot is sent
+            _decide(intents)
+            return
         results = [self._results.popleft() for _ in range(len(self._results))]
         if not results and not intents:
             return
         try:
-            if self._gone.is_set():
-                raise DatabaseUnusable(self._failure)
             self._commit(results, intents)
         except Exception as error:
-            if not (self._gone.is_set() or self._database.is_trouble(error)):
+            if not self._database.is_trouble(error):
                 self._failure = f"{type(error).__name__}: {error}"
                 log.exception("a result of the delivery could not be written")
             for intent in intents:  # whether it was committed is unknown: the dot is not sent
@@ -174,10 +169,8 @@ class Writer:
     def _wait_for_database(self, results: list[Outcome], error: Exception) -> None:
         """Keep what is known of accepted copies until the database is back, or patience ends."""
         self._failure = self._failure or explain(error)
-        if not self._gone.is_set():
-            log.warning("the database cannot be written, sending waits: %s", self._failure)
-        patience = 0.0 if self._gone.is_set() else self._patience
-        deadline = self._clock.monotonic() + patience
+        log.warning("the database cannot be written, sending waits: %s", self._failure)
+        deadline = self._clock.monotonic() + self._patience
         pause = 0.1
         while self._clock.monotonic() < deadline:
             self._database.close()

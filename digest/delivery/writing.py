@@ -19,7 +19,7 @@ CHECKPOINT_PAGES = 4000  # of SQLite's WAL, 16 MB: the default of 1000 stalls co
 
 
 class WritingConnection:
-    """Used by one thread; opened when it is first asked for, and again after ``close``."""
+    """Used by one thread at a time; opened when it is first asked for, and again after ``close``."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -109,13 +109,11 @@ class Known:
     suppressed_domains: set[str]
     lists: dict[str, int]
 
-    def with_what_is_on_its_way(self, addresses: set[str], before: Known | None) -> None:
-        """Add what the chunk before this one, which is being written, makes of the same ``addresses``.
+    def with_what_is_on_its_way(self, addresses: set[str], before: Known) -> None:
+        """Add what a chunk before this one, which is being written, makes of the same ``addresses``.
 
         Its rows are in their final form by now, so what changes in them from here on is an update.
         """
-        if before is None:
-            return
         for address in addresses & before.people.keys():
             person = self.people[address] = before.people[address]
             person.row, person.changed = None, False

@@ -189,7 +189,7 @@ class SmtpConnection:
             if (reply := replies.take()) is not None:
                 return reply
 
-    def _send_some(self, data: bytes) -> int:
+    def _send_some(self, data: bytes | memoryview) -> int:
         """Send what there is room for at once. Raises ``OSError``."""
         try:
             return self._sock.send(data)
@@ -201,11 +201,7 @@ class SmtpConnection:
     def _write(self, data: bytes | memoryview, sent: int = 0) -> Generator[Wait, bool, bool]:
         """Send all of it; False when the server spoke before it had taken everything. Raises ``OSError``."""
         while True:
-            try:
-                sent += self._sock.send(data[sent:] if sent else data)
-            except OSError as error:
-                if not would_block(error):
-                    raise
+            sent += self._send_some(data[sent:] if sent else data)
             if sent == len(data):
                 return True
             if not (yield self._room_wait):
@@ -320,7 +316,7 @@ class SmtpConnection:
 
         Under TLS the rest of a record that found no room must be sent as it was: not done there.
         """
-        if self._secret or self._speaks():  # an early answer is no acceptance
+        if self._secret or self._replies.waiting():  # an early answer is no acceptance
             return 0
         try:
             return self._sock.sendmsg((message, b".\r\n"))

@@ -7,7 +7,6 @@ import select
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 LONGEST_REPLY: Final = 65536  # octets of all lines together; RFC 5321 has 512 a line
@@ -66,7 +65,6 @@ class Reply:
         return f"{self.code} {self.text}"
 
 
-@lru_cache(maxsize=32)
 def queue_id_of(text: str) -> str:
     """The server's own name for a message, from its reply to the dot; empty when it tells none."""
     return next((found[1] for pattern in _QUEUE_IDS if (found := pattern.search(text))), "")
