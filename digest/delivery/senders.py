@@ -12,6 +12,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 
 from sqlalchemy.exc import DBAPIError
@@ -23,7 +24,7 @@ from digest.delivery.ears import READ, READ_OR_WRITE, Ears
 from digest.delivery.machine import Claim, Composer, Outbox, Policy
 from digest.delivery.permit import Permit
 from digest.delivery.server import ServerHealth
-from digest.delivery.slots import Slot, Waiting, broken
+from digest.delivery.slots import AHEAD_SECONDS, Following, Slot, Waiting, broken
 from digest.errors import AuthenticationFailed, ServerUnavailable
 from digest.values import (
     PERMIT,
@@ -194,7 +195,11 @@ class Senders:
                 unused = now - slot.idle_since >= self._idle_seconds or slot.index >= self._health.allowed
                 if slot.connection is not None and unused:
                     self._let_go(slot)
-            elif slot.steps is not None:
+                continue
+            if slot.following is not None and now >= slot.following.until:
+                self._ready.appendleft(slot.following.item)
+                slot.following, slot.withdrawn = None, True
+            if slot.steps is not None:
                 if slot.wait is not PERMIT and now >= slot.deadline:
                     self._resume(slot, answer=False)
             elif slot.opening:
@@ -220,8 +225,7 @@ class Senders:
             except IndexError:  # taken back this moment
                 self._free.append(slot)
                 return
-            if len(self._ready) < self._low and not self.conclusions.hungry.is_set():
-                self.conclusions.hungry.set()
+            self._ask_for_more()
             if slot.connection is None:
                 self._open(slot)
             else:
@@ -241,11 +245,10 @@ class Senders:
         """Put a copy on the wire."""
         if slot.item is None:
             return None
-        outbox, compose, claim = slot.item
+        _, compose, claim = slot.item
         if self.conclusions.over:
             return self._give_back(slot)
         date = claim.date or self._clock.now().replace(microsecond=0)
-        permit = slot.permit = Permit(outbox, claim, date, self._clock)
         try:
             envelope = compose(claim, date)
         except InvalidAddress as error:
@@ -257,11 +260,40 @@ class Senders:
             log.exception("a copy cannot be composed")
             refused = Refused(0, f"the copy cannot be composed: {error}", blame=Blame.MESSAGE)
             return self._conclude(slot, refused)
+        return self._start(slot, connection, envelope, date)
+
+    def _start(self, slot: Slot, connection: Connection, envelope: Envelope, date: datetime) -> None:
+        outbox, _, claim = slot.item  # type: ignore[misc]  # it has one
+        permit = slot.permit = Permit(outbox, claim, date, self._clock)
         steps = getattr(connection, "steps", None)
         if steps is None:
             return self._send_aside(slot, connection, envelope, permit)
-        slot.steps = steps(envelope)
+        slot.steps = steps(envelope, partial(self._follow, slot))
         return self._resume(slot, answer=None)
+
+    def _follow(self, slot: Slot) -> Envelope | None:
+        """The copy that goes next on the connection, while enough are left for the others."""
+        ready = self._ready
+        if len(ready) < len(self._slots) or slot.index >= self._health.allowed or self.conclusions.over:
+            return None
+        try:
+            item = ready.popleft()
+        except IndexError:  # taken back this moment
+            return None
+        _, compose, claim = item
+        date = claim.date or self._clock.now().replace(microsecond=0)
+        try:
+            envelope = compose(claim, date)
+        except Exception:  # noqa: BLE001 - whoever begins with it will find the same, and says so
+            ready.appendleft(item)
+            return None
+        slot.following = Following(item, envelope, date, self._clock.monotonic() + AHEAD_SECONDS)
+        self._ask_for_more()
+        return envelope
+
+    def _ask_for_more(self) -> None:
+        if len(self._ready) < self._low and not self.conclusions.hungry.is_set():
+            self.conclusions.hungry.set()
 
     def _resume(self, slot: Slot, *, answer: bool | None) -> None:
         """Go on with a delivery until it waits again, or has its outcome."""
@@ -326,7 +358,7 @@ class Senders:
         outbox, _, claim = slot.item
         self.conclusions.conclude(outbox, claim, outcome)
         self._unwritten = outbox
-        if slot.connection is not None and not slot.connection.usable:
+        if slot.connection is not None and (slot.withdrawn or not slot.connection.usable):
             self._let_go(slot)
         self._done(slot)
 
@@ -339,8 +371,16 @@ class Senders:
         slot.item = slot.permit = slot.steps = slot.wait = None
         slot.idle_since = self._clock.monotonic()
         self._concluded += 1
+        following, slot.following = slot.following, None
+        if following is not None:
+            if slot.connection is not None and not self.conclusions.over:
+                slot.item = following.item
+                return self._start(slot, slot.connection, following.envelope, following.date)
+            self._ready.appendleft(following.item)
+            self._let_go(slot)
         if not slot.opening:
             self._take_back(slot)
+        return None
 
     # -- connections --------------------------------------------------------------------------
 
@@ -378,6 +418,7 @@ class Senders:
     def _let_go(self, slot: Slot) -> None:
         """Close a place's connection, aside: a good-bye may have to wait for its answer."""
         connection, slot.connection = slot.connection, None
+        slot.withdrawn = False
         self._turn_deaf(slot)
         if connection is not None:
             self._aside.do(connection.close)

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from datetime import datetime
 
 from digest.delivery.machine import Claim, Composer, Outbox
 from digest.delivery.permit import Permit
-from digest.values import Blame, Connection, Deferred, Outcome, Steps, Uncertain, Wait
+from digest.values import Blame, Connection, Deferred, Envelope, Outcome, Steps, Uncertain, Wait
 
 Waiting = tuple[Outbox, Composer, Claim]
+AHEAD_SECONDS = 10.0  # how long a copy waits for the one before it, before another connection gets it
+
+
+@dataclass(slots=True, eq=False)
+class Following:
+    """A copy that a connection was told will be its next, and until when it waits for that."""
+
+    item: Waiting
+    envelope: Envelope
+    date: datetime
+    until: float
 
 
 @dataclass(slots=True, eq=False)
@@ -21,6 +33,8 @@ class Slot:
     fd: int = -1
     heard: int = 0  # the events of the socket that are listened to
     item: Waiting | None = None
+    following: Following | None = None
+    withdrawn: bool = False  # what was to follow went elsewhere: the connection waits for it in vain
     permit: Permit | None = None
     steps: Steps | None = None
     wait: Wait | None = None

@@ -104,6 +104,11 @@ Steps = Generator[Wait, bool, Outcome]
 with whether it is granted; it returns the outcome."""
 
 
+Follow = Callable[[], Envelope | None]
+"""Asked once when a copy is about to go: which the next on this connection will be, if that is known. Whoever
+names one either delivers it next on the connection, or closes that."""
+
+
 class Connection(Protocol):
     """One SMTP session, used by one thread at a time."""
 
@@ -126,8 +131,8 @@ class Connection(Protocol):
 class SteppedConnection(Connection, Protocol):
     """A connection that never makes its thread wait, so that one thread can serve many."""
 
-    def steps(self, envelope: Envelope) -> Steps:
-        """``send``, as steps."""
+    def steps(self, envelope: Envelope, follow: Follow | None = None) -> Steps:
+        """``send``, as steps. The commands of the copy that will ``follow`` may go along with the dot."""
         ...
 
     def fileno(self) -> int:

@@ -1,6 +1,7 @@
-"""One session at work: the envelope in one packet, the body, a permit, the dot, and a truthful outcome.
+"""One session at work: the envelope in one packet, a permit, the body and the dot, and a truthful outcome.
 
-It never makes its thread wait: what it waits for it yields (``digest.values.Steps``).
+It never makes its thread wait: what it waits for it yields (``digest.values.Steps``). Where the server bears
+it, the commands of the next copy go in one packet with the dot of this one (``ahead.py``).
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import Final
 
+from digest.delivery.smtp.ahead import Ahead, Traits
 from digest.delivery.smtp.offers import Offers
 from digest.delivery.smtp.refusals import first_refusal, judged, lost_commands
 from digest.delivery.smtp.replies import LOOK_SECONDS, Reply, SessionError, queue_id_of, would_block
@@ -24,6 +25,7 @@ from digest.values import (
     Blame,
     Deferred,
     Envelope,
+    Follow,
     Outcome,
     Steps,
     Uncertain,
@@ -32,6 +34,7 @@ from digest.values import (
 )
 
 _DOT: Final = b"\r\n.\r\n"
+Answers = tuple[Reply, Reply | None, Reply | None]
 _START_BODY: Final = 354
 _CLOSING: Final = 421
 _UNKNOWN_PARAMETER: Final = frozenset({501, 555})
@@ -39,14 +42,6 @@ _GOODBYE_SECONDS: Final = 1.0
 _EARLY_WAIT: Final = Wait(2.0, readable=True)
 _BUSY_SECONDS: Final = 0.02
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
-
-
-@dataclass(slots=True)
-class Traits:
-    """What was learnt of a server, shared by its connections. A server that lies once is not asked again."""
-
-    pipelining: bool = True
-    dsn: bool = True
 
 
 class SmtpConnection:
@@ -67,6 +62,7 @@ class SmtpConnection:
         self._count = 0
         self._open = True
         self._in_transaction = False  # a MAIL was taken, and no dot: RSET goes before the next
+        self._ahead: Ahead | None = None  # whose commands are on their way
 
     @property
     def usable(self) -> bool:
@@ -105,7 +101,7 @@ class SmtpConnection:
                 return True
         return False
 
-    def steps(self, envelope: Envelope) -> Steps:
+    def steps(self, envelope: Envelope, follow: Follow | None = None) -> Steps:
         """Deliver one copy, step by step. Raises nothing.
 
         Every outcome but ``Uncertain`` is certain: a connection that ends before the dot has delivered
@@ -113,12 +109,17 @@ class SmtpConnection:
         """
         if not self._open:
             return Deferred(0, "the connection is closed", blame=Blame.CONNECTION)
-        unfit = self._offers.unfit(envelope)
-        if unfit is not None:
-            return unfit
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            unfit = self._offers.unfit(envelope)
+            if unfit is not None:
+                return unfit
+        elif ahead.envelope is not envelope:
+            self.abort()
+            return Deferred(0, "the commands of another copy are on their way", blame=Blame.CONNECTION)
         self._count += 1
         try:
-            failure = yield from self._hand_over_envelope(envelope)
+            failure = yield from self._hand_over_envelope(envelope, ahead)
             if failure is not None:
                 return failure
             if self._replies.buffered:
@@ -127,7 +128,8 @@ class SmtpConnection:
                 self.abort()
                 return Withheld()
             body = len(envelope.message) - 2  # its last line break belongs to the dot
-            sent = self._send_at_once(envelope.message)
+            ahead = self._look_ahead(follow)
+            sent = self._send_at_once(envelope.message, ahead)
             if sent < body:
                 failure = yield from self._hand_over_body(envelope.message, sent)
         except SessionError as lost:
@@ -144,17 +146,19 @@ class SmtpConnection:
                 return Withheld()
             if self._replies.waiting():  # an early answer is no acceptance
                 return (yield from self._answered_early("an answer before the dot"))
-        return (yield from self._finish(max(0, sent - body)))
+        return (yield from self._finish(max(0, sent - body), ahead))
 
     def close(self) -> None:
         """QUIT when the server is waiting for a command; then close."""
         if not self._open:
             return
+        if self._ahead is not None:  # it waits for a message, or will
+            return self.abort()
         with contextlib.suppress(OSError, SessionError):  # a good-bye changes nothing
             self._sock.settimeout(_GOODBYE_SECONDS)
             self._sock.sendall(b"QUIT\r\n")
             self._replies.read(_GOODBYE_SECONDS)
-        self._drop()
+        return self._drop()
 
     def abort(self) -> None:
         """Close at once with a reset, so that the server cannot take what it has for a whole message."""
@@ -211,16 +215,22 @@ class SmtpConnection:
 
     # -- the envelope -------------------------------------------------------------------------
 
-    def _hand_over_envelope(self, envelope: Envelope) -> Generator[Wait, bool, Outcome | None]:
+    def _hand_over_envelope(
+        self, envelope: Envelope, ahead: Ahead | None
+    ) -> Generator[Wait, bool, Outcome | None]:
         """MAIL, RCPT and DATA; None when the server waits for the body. Raises ``SessionError``."""
-        if self._speaks():
+        if ahead is None and self._speaks():
             yield from self._complain()
-        for _attempt in range(3):  # as it is offered; in step; without DSN
-            pipelined = self._offers.pipelining and self._traits.pipelining
-            with_dsn = self._offers.dsn and self._traits.dsn
-            mail, rcpt, data = yield from self._converse(
-                self._offers.commands(envelope, dsn=with_dsn), pipelined
-            )
+        for _attempt in range(4):  # sent ahead; as it is offered; in step; without DSN
+            if ahead is not None:
+                pipelined, with_dsn = True, ahead.with_dsn
+                mail, rcpt, data = yield from self._hear_of(ahead)
+            else:
+                pipelined = self._offers.pipelining and self._traits.pipelining
+                with_dsn = self._offers.dsn and self._traits.dsn
+                mail, rcpt, data = yield from self._converse(
+                    self._offers.commands(envelope, dsn=with_dsn), pipelined
+                )
             answers = [reply for reply in (mail, rcpt, data) if reply is not None]
             if any(reply.code == _CLOSING for reply in answers):
                 self._drop()
@@ -233,40 +243,28 @@ class SmtpConnection:
             self._in_transaction = True
             if data is not None and data.code == _START_BODY:
                 yield from self._end_empty_body(mail)
+            if ahead is not None and ahead.failed:
+                ahead = None
+                continue
             if with_dsn and any(reply.code in _UNKNOWN_PARAMETER for reply in answers[:2]):
-                self._traits.dsn = False
+                self._traits.dsn, ahead = False, None
                 continue
             if pipelined and mail.positive and lost_commands(rcpt, data):
-                self._traits.pipelining = False
+                self._traits.pipelining, ahead = False, None
                 continue
             return first_refusal(mail, rcpt, data)
         return first_refusal(mail, rcpt, data)
 
-    def _converse(
-        self, commands: tuple[str, str], pipelined: bool
-    ) -> Generator[Wait, bool, tuple[Reply, Reply | None, Reply | None]]:
+    def _converse(self, commands: tuple[str, str], pipelined: bool) -> Generator[Wait, bool, Answers]:
         reset = self._in_transaction
-        wait = self._reply_wait
         if pipelined:
-            group = f"{commands[0]}\r\n{commands[1]}\r\nDATA\r\n"
-            packet = f"RSET\r\n{group}".encode() if reset else group.encode()
+            group = _group(commands)
+            packet = b"RSET\r\n" + group if reset else group
             if (sent := self._send_some(packet)) < len(packet):
                 yield from self._say(packet[sent:])
             if reset:
-                self._check_reset((yield from self._read(wait)))
-            mail = yield from self._read(wait)
-            if mail.code == _CLOSING:
-                return mail, None, None
-            try:
-                take = self._replies.take  # they mostly come together
-                rcpt = take() or (yield from self._read(wait))
-                if rcpt.code == _CLOSING:
-                    return mail, rcpt, None
-                return mail, rcpt, take() or (yield from self._read(wait))
-            except SessionError as lost:
-                if lost.timed_out:
-                    self._traits.pipelining = False  # it took one command and forgot the others
-                raise
+                self._check_reset((yield from self._read(self._reply_wait)))
+            return (yield from self._hear_group())
         if reset:
             self._check_reset((yield from self._ask("RSET")))
         mail = yield from self._ask(commands[0])
@@ -276,6 +274,45 @@ class SmtpConnection:
         if not rcpt.positive:
             return mail, rcpt, None
         return mail, rcpt, (yield from self._ask("DATA"))
+
+    def _hear_group(self) -> Generator[Wait, bool, Answers]:
+        wait = self._reply_wait
+        mail = yield from self._read(wait)
+        if mail.code == _CLOSING:
+            return mail, None, None
+        try:
+            take = self._replies.take  # they mostly come together
+            rcpt = take() or (yield from self._read(wait))
+            if rcpt.code == _CLOSING:
+                return mail, rcpt, None
+            return mail, rcpt, take() or (yield from self._read(wait))
+        except SessionError as lost:
+            if lost.timed_out:
+                self._traits.pipelining = False  # it took one command and forgot the others
+            raise
+
+    def _hear_of(self, ahead: Ahead) -> Generator[Wait, bool, Answers]:
+        """The answers to what went along with the dot before."""
+        try:
+            if ahead.rest:
+                yield from self._say(ahead.rest)
+            mail, rcpt, data = yield from self._hear_group()
+        except SessionError as lost:
+            ahead.lost(silent=lost.timed_out)
+            raise
+        ahead.answered(mail, rcpt, data)
+        return mail, rcpt, data
+
+    def _look_ahead(self, follow: Follow | None) -> Ahead | None:
+        """The next copy, if its commands may go along with this one's dot."""
+        offers, traits = self._offers, self._traits
+        if follow is None or not (offers.pipelining and traits.may_go_ahead and self.usable):
+            return None
+        envelope = follow()
+        if envelope is None or offers.unfit(envelope) is not None:
+            return None
+        with_dsn = offers.dsn and traits.dsn
+        return Ahead(envelope, _group(offers.commands(envelope, dsn=with_dsn)), with_dsn, traits)
 
     def _say(self, commands: bytes) -> Generator[Wait, bool, None]:
         if not (yield from self._write(commands)):
@@ -311,14 +348,16 @@ class SmtpConnection:
 
     # -- the body, and the dot ----------------------------------------------------------------
 
-    def _send_at_once(self, message: bytes) -> int:
-        """Message and dot in one packet, as far as there is room; how much went.
+    def _send_at_once(self, message: bytes, ahead: Ahead | None) -> int:
+        """Message, dot and what goes ahead in one packet, as far as there is room; how much went.
 
         Under TLS the rest of a record that found no room must be sent as it was: not done there.
         """
         if self._secret or self._replies.waiting():  # an early answer is no acceptance
             return 0
         try:
+            if ahead is not None:
+                return self._sock.sendmsg((message, b".\r\n", ahead.rest))
             return self._sock.sendmsg((message, b".\r\n"))
         except OSError:  # it is full; or broken, which the rest will find
             return 0
@@ -344,12 +383,13 @@ class SmtpConnection:
             return Deferred(0, f"out of step: {reply} before the dot", blame=Blame.CONNECTION)
         return judged(reply, Blame.CONNECTION if reply.code == _CLOSING else Blame.MESSAGE)
 
-    def _finish(self, sent: int) -> Generator[Wait, bool, Outcome]:
-        """The dot, of which ``sent`` bytes are out, and its reply: the only place where something can be in
-        doubt (RFC 1047)."""
+    def _finish(self, sent: int, ahead: Ahead | None) -> Generator[Wait, bool, Outcome]:
+        """The dot and what goes along, of which ``sent`` bytes are out, and its reply: the only place where
+        something can be in doubt (RFC 1047)."""
+        packet = _DOT if ahead is None else _DOT + ahead.rest
         while not sent:
             try:
-                sent = self._sock.send(_DOT)
+                sent = self._sock.send(packet)
             except OSError as error:
                 if not would_block(error):
                     # Nothing of the five bytes left: the message has no end and is not delivered.
@@ -365,11 +405,13 @@ class SmtpConnection:
         try:
             if sent < len(_DOT):
                 yield from self._write(_DOT, sent)
+            elif sent > len(_DOT) and ahead is not None:
+                self._ahead = ahead.sent(packet[sent:])
             reply = yield from self._read(self._dot_wait)
         except (SessionError, OSError) as lost:
             self._drop()
             return Uncertain(f"after the final dot: {lost}")
-        self._in_transaction = False
+        self._in_transaction = False  # but for what went ahead, which knows of itself
         if reply.positive:
             return Accepted(str(reply), queue_id_of(reply.text))
         if reply.code < 400:
@@ -379,3 +421,7 @@ class SmtpConnection:
             self._drop()
             return judged(reply, Blame.CONNECTION)
         return judged(reply, Blame.MESSAGE)
+
+
+def _group(commands: tuple[str, str]) -> bytes:
+    return f"{commands[0]}\r\n{commands[1]}\r\nDATA\r\n".encode()

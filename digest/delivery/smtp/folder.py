@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from digest.errors import ServerUnavailable
-from digest.values import PERMIT, Accepted, Envelope, Outcome, Steps, Withheld
+from digest.values import PERMIT, Accepted, Envelope, Follow, Outcome, Steps, Withheld
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.@+_-]+")
 _LONGEST_STEM: Final = 120
@@ -64,7 +64,7 @@ class FolderConnection:
             return Withheld()
         return Accepted("250 written", self._transport.write(envelope).name)
 
-    def steps(self, envelope: Envelope) -> Steps:
+    def steps(self, envelope: Envelope, follow: Follow | None = None) -> Steps:
         """``send``, as steps."""
         if not (yield PERMIT):
             return Withheld()

@@ -7,7 +7,7 @@ from typing import Final
 from digest.delivery.smtp.replies import Reply, SessionError
 from digest.values import Blame, Deferred, Outcome, Refused
 
-_OUT_OF_STEP: Final = frozenset({500, 502, 503})  # what a server says that lost commands sent ahead
+OUT_OF_STEP: Final = frozenset({500, 502, 503})  # what a server says that lost commands sent ahead
 
 
 def first_refusal(mail: Reply, rcpt: Reply | None, data: Reply | None) -> Outcome:
@@ -26,7 +26,7 @@ def lost_commands(rcpt: Reply | None, data: Reply | None) -> bool:
     if rcpt is None or data is None:
         return False
     # After a refused RCPT, DATA is out of step by right, and that says nothing.
-    return rcpt.code in _OUT_OF_STEP or (rcpt.positive and data.code in _OUT_OF_STEP)
+    return rcpt.code in OUT_OF_STEP or (rcpt.positive and data.code in OUT_OF_STEP)
 
 
 def judged(reply: Reply, blame: Blame) -> Deferred | Refused:
