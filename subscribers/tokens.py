@@ -78,9 +78,11 @@ class TokenSigner:
         Without ``issued_at`` it is the same every time, and is refused where a ``max_age`` is asked.
         """
         key = self._newest
-        # Rounded to minutes, which last until the year 10136 in four bytes.
-        minutes = 0 if issued_at is None else int(issued_at.timestamp()) // 60
-        payload = b"%c%b%b" % (key.id, minutes.to_bytes(4, "big"), _pack(ids))
+        if issued_at is None:
+            payload = key.undated + _pack(ids)
+        else:  # rounded to minutes, which last until the year 10136 in four bytes
+            minutes = int(issued_at.timestamp()) // 60
+            payload = b"%c%b%b" % (key.id, minutes.to_bytes(4, "big"), _pack(ids))
         mac = key.mac(purpose, payload)
         return b2a_base64(payload + mac, newline=False).translate(_URL_SAFE).decode("ascii")
 
@@ -163,6 +165,7 @@ class _SigningKey:
         self._begun: dict[str, _Hash] = {}
         # One byte that tells keys apart; not secret, and a collision only costs a second try.
         self.id = sha256(b"dontmiss key id\0" + key).digest()[0]
+        self.undated = bytes((self.id, 0, 0, 0, 0))
 
     def mac(self, purpose: str, payload: bytes) -> bytes:
         begun = self._begun.get(purpose)
@@ -179,6 +182,8 @@ class _SigningKey:
 
 def _pack(ids: tuple[int, ...]) -> bytes:
     try:
+        if len(ids) == 1:
+            return ids[0].to_bytes(_ID_BYTES, "big")
         return b"".join([number.to_bytes(_ID_BYTES, "big") for number in ids])
     except OverflowError:
         raise ValueError(f"ids {ids} do not fit into {8 * _ID_BYTES} bits") from None

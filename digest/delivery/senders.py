@@ -69,6 +69,8 @@ class Senders:
         self._concluded = 0  # counted by ours alone
         self._ending = False
         self._slots = [Slot(index) for index in range(policy.connections)]
+        for slot in self._slots:
+            slot.follow = partial(self._follow, slot)
         self._free = self._slots[::-1]  # the last is taken first: it has a connection if any has
         self._benched: list[Slot] = []  # more than the server bears at the moment
         self._parked: list[Slot] = []  # the server waits for the message: it goes when its intent is on disk
@@ -166,14 +168,14 @@ class Senders:
     def _to_write(self) -> tuple[float, Callable[[], object] | None]:
         """How long others may gather, and by what all that has gathered is put on disk then.
 
-        A commit costs as much as the writes of twenty copies. Half of the connections send while the
-        other half waits for it: more would make the server wait, too.
+        A commit costs as much as the writes of twenty copies. A quarter of the connections still sends while
+        the others wait for it: more would make the server wait, too.
         """
         if not self._parked:
             return LINGER_SECONDS, None if self._unwritten is None else self._unwritten.write
         busy = len(self._slots) - len(self._free) - len(self._benched)
         seconds = 0.0
-        if 2 * len(self._parked) < busy:
+        if 4 * len(self._parked) < 3 * busy:
             seconds = self._wrote + GATHER_SECONDS - self._clock.monotonic()
         return seconds, self._parked[0].permit
 
@@ -268,7 +270,7 @@ class Senders:
         steps = getattr(connection, "steps", None)
         if steps is None:
             return self._send_aside(slot, connection, envelope, permit)
-        slot.steps = steps(envelope, partial(self._follow, slot))
+        slot.steps = steps(envelope, slot.follow)
         return self._resume(slot, answer=None)
 
     def _follow(self, slot: Slot) -> Envelope | None:

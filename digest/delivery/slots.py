@@ -8,7 +8,7 @@ from datetime import datetime
 
 from digest.delivery.machine import Claim, Composer, Outbox
 from digest.delivery.permit import Permit
-from digest.values import Blame, Connection, Deferred, Envelope, Outcome, Steps, Uncertain, Wait
+from digest.values import Blame, Connection, Deferred, Envelope, Follow, Outcome, Steps, Uncertain, Wait
 
 Waiting = tuple[Outbox, Composer, Claim]
 AHEAD_SECONDS = 10.0  # how long a copy waits for the one before it, before another connection gets it
@@ -37,6 +37,7 @@ class Slot:
     withdrawn: bool = False  # what was to follow went elsewhere: the connection waits for it in vain
     permit: Permit | None = None
     steps: Steps | None = None
+    follow: Follow | None = None  # who tells its connection what goes next
     wait: Wait | None = None
     deadline: float = 0.0
     opening: bool = False

@@ -12,6 +12,7 @@ LONGEST_NAME = 120  # code points of a display name; more is no name
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SPACES = re.compile(" {2,}")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*").fullmatch
+_PLAIN = re.compile(r"[A-Za-z0-9'-]+(?: [A-Za-z0-9'-]+)*").fullmatch
 _QUOTED = re.compile(r'(["\\])')
 _Q_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
 _WORD_LIMIT = 75 - len("=?utf-8?q??=")
@@ -41,6 +42,8 @@ def mailbox(name: str, display_name: str, address: str) -> bytes:
 
     ``address`` is trusted to be one: ASCII, or UTF-8 for a message that goes by SMTPUTF8 (RFC 6532).
     """
+    if len(display_name) <= 40 and _PLAIN(display_name):  # almost every name: 1 µs less
+        return f"{display_name} <{address}>".encode()
     display_name = clean(display_name)[:LONGEST_NAME].rstrip(" ")
     if not display_name:
         return address.encode("utf-8")

@@ -40,7 +40,7 @@ class Traits:
     @property
     def may_go_ahead(self) -> bool:
         """Whether commands may go behind the dot now."""
-        return self.pipelining and self.ahead in {Trial.PASSED, Trial.OPEN}
+        return self.pipelining and (self.ahead is Trial.PASSED or self.ahead is Trial.OPEN)
 
 
 @dataclass(slots=True, eq=False)

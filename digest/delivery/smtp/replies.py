@@ -34,6 +34,9 @@ _QUEUE_IDS = tuple(
 )
 
 
+_SHORTEST_WITH_ID: Final = 9  # "2.0.0 Ok" tells nothing, and eight searches would find that out
+
+
 class SessionError(Exception):
     """The session cannot go on. ``timed_out``: the server kept silent, rather than hung up or babbled."""
 
@@ -67,6 +70,8 @@ class Reply:
 
 def queue_id_of(text: str) -> str:
     """The server's own name for a message, from its reply to the dot; empty when it tells none."""
+    if len(text) < _SHORTEST_WITH_ID:
+        return ""
     return next((found[1] for pattern in _QUEUE_IDS if (found := pattern.search(text))), "")
 
 
