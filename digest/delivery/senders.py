@@ -38,7 +38,8 @@ from digest.values import (
 from subscribers.errors import InvalidAddress
 
 log = logging.getLogger(__name__)
-GATHER_SECONDS = 0.001  # commits are this far apart, unless half of the connections wait for one
+GATHER_SECONDS = 0.001  # commits are this far apart, unless three quarters of the connections wait for one
+PATIENT_SECONDS = 0.004  # and so far if by then they will, at the pace at which they come
 LINGER_SECONDS = 0.01  # how long a result lies that nobody waits for
 TICK_SECONDS = 0.1  # how often time limits, delays and idle connections are looked at
 GOODBYE_SECONDS = 2.0  # how long the end waits for the server's good-byes
@@ -76,6 +77,7 @@ class Senders:
         self._parked: list[Slot] = []  # the server waits for the message: it goes when its intent is on disk
         self._unwritten: Outbox | None = None  # of results that are not known to be on disk
         self._wrote = 0.0
+        self._pace = 1.0  # seconds from one that asks for its intent to the next
         self._news: deque[Callable[[], None]] = deque()  # what other threads want done in ours
         self._aside = Aside(clock, policy.connections, name="delivery-aside")
         self._ears: Ears[Slot] = Ears()
@@ -156,9 +158,11 @@ class Senders:
         ears = self._ears
         heard = ears.sleep(seconds, unless=self._has_work) if seconds > 0 else ears.look()
         if not heard and write is not None and not (self._ready and self._free):
+            copies = max(1, len(self._parked))
             write()
             self._unwritten = None
-            self._wrote = self._clock.monotonic()
+            now = self._clock.monotonic()
+            self._pace, self._wrote = (now - self._wrote) / copies, now
         for slot in heard:
             if slot.wait is not None and slot.wait.readable:
                 self._resume(slot, answer=True)
@@ -176,7 +180,8 @@ class Senders:
         busy = len(self._slots) - len(self._free) - len(self._benched)
         seconds = 0.0
         if 4 * len(self._parked) < 3 * busy:
-            seconds = self._wrote + GATHER_SECONDS - self._clock.monotonic()
+            soon = 0.75 * busy * self._pace <= PATIENT_SECONDS
+            seconds = self._wrote + (PATIENT_SECONDS if soon else GATHER_SECONDS) - self._clock.monotonic()
         return seconds, self._parked[0].permit
 
     def _has_work(self) -> bool:
@@ -184,7 +189,11 @@ class Senders:
         return bool(self._news or (self._ready and self._free) or (self._ending and self.idle))
 
     def _go_on_with_permitted(self) -> None:
-        parked, self._parked = self._parked, []
+        # They are decided in their order: the others need not be asked while the first is not.
+        parked = self._parked
+        if not parked or parked[0].permit is None or not parked[0].permit.ready():
+            return
+        self._parked = []
         for slot in parked:
             if slot.permit is not None and slot.permit.ready():
                 self._resume(slot, answer=slot.permit())

@@ -36,6 +36,7 @@ class Traits:
     pipelining: bool = True
     dsn: bool = True
     ahead: Trial = Trial.OPEN
+    usual: bytes = b""  # what it said to the first commands that went ahead and were taken
 
     @property
     def may_go_ahead(self) -> bool:
@@ -70,6 +71,8 @@ class Ahead:
         traits = self.traits
         if mail.positive and data is not None and data.code == _START_BODY:
             traits.ahead = Trial.PASSED
+            if rcpt is not None and rcpt.positive:
+                traits.usual = traits.usual or _as_said(mail, rcpt, data)
         elif mail.code in OUT_OF_STEP or lost_commands(rcpt, data):
             traits.ahead, self.failed = Trial.FAILED, True
         elif traits.ahead is not Trial.PASSED:
@@ -77,3 +80,7 @@ class Ahead:
                 traits.ahead = Trial.OPEN  # the recipient was refused: that says nothing
             else:
                 traits.ahead, self.failed = Trial.FAILED, True
+
+
+def _as_said(*replies: Reply) -> bytes:
+    return b"".join([line + b"\r\n" for reply in replies for line in reply.lines])

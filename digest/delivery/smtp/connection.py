@@ -119,9 +119,10 @@ class SmtpConnection:
             return Deferred(0, "the commands of another copy are on their way", blame=Blame.CONNECTION)
         self._count += 1
         try:
-            failure = yield from self._hand_over_envelope(envelope, ahead)
-            if failure is not None:
-                return failure
+            if ahead is None or ahead.rest or not self._replies.take_all(self._traits.usual):
+                failure = yield from self._hand_over_envelope(envelope, ahead)
+                if failure is not None:
+                    return failure
             if self._replies.buffered:
                 return (yield from self._answered_early("an answer before the dot"))
             if not (yield PERMIT):
@@ -130,6 +131,7 @@ class SmtpConnection:
             body = len(envelope.message) - 2  # its last line break belongs to the dot
             ahead = self._look_ahead(follow)
             sent = self._send_at_once(envelope.message, ahead)
+            failure = None
             if sent < body:
                 failure = yield from self._hand_over_body(envelope.message, sent)
         except SessionError as lost:

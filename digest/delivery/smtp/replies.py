@@ -124,6 +124,13 @@ class ReplyReader:
             if len(lines) >= MOST_LINES or self._size > LONGEST_REPLY:
                 raise SessionError("the reply has no end")
 
+    def take_all(self, usual: bytes) -> bool:
+        """Take all that has been received if it is to the byte what was understood before."""
+        if self._buffer != usual or self._lines:
+            return False
+        self._buffer = b""
+        return True
+
     def _whole(self, code: int, line: bytes) -> Reply:
         lines, self._lines, self._size = self._lines, [], 0
         reply = Reply(code, _text(lines), tuple(lines))
