@@ -132,21 +132,13 @@ class SqlOutbox(TableOutbox):
         readers = self._readers([row.subscriber_id for row in rows if row.subscriber_id is not None])
         claims = []
         for row in rows:
-            reader = readers.get(row.subscriber_id)
+            number, fence, subscriber, attempts, resends, first_sent_at, rendition = row
+            reader = readers.get(subscriber)
             if reader is None:
                 self._withhold(row)
                 continue
-            claims.append(
-                Claim(
-                    id=row.id,
-                    fence=row.fence,
-                    recipient=reader,
-                    attempts=row.attempts,
-                    resends=row.resends,
-                    date=row.first_sent_at if row.resends else None,
-                    rendition_id=row.rendition_id,
-                )
-            )
+            date = first_sent_at if resends else None
+            claims.append(Claim(number, fence, reader, attempts, resends, date, rendition))
         return claims
 
     def _readers(self, subscriber_ids: Sequence[int]) -> dict[int, Recipient]:

@@ -2,7 +2,8 @@
 
 They go straight to the driver: through SQLAlchemy one statement costs as much as the four
 microseconds that a row may. A group is one statement, so that the interpreter's lock is let go and
-taken back once a group, not once a row.
+taken back once a group, not once a row. On SQLite rows that have all else in common (fence and date, fence and
+attempts: mostly the whole group) share a statement, so that no JSON is looked into row by row.
 """
 
 from __future__ import annotations
@@ -35,14 +36,19 @@ class Hot:
     ) -> set[tuple[int, int]]:
         """Turn ``(id, fence, date)`` that still hold into sending; return their ids and fences: a group may
         ask for a row by an older fence, too. Asked again, it is answered anew."""
-        if self.sqlite:
-            rows = json.dumps([(row, fence, _text(date)) for row, fence, date in intents])
-            found = cursor.execute(self.intend_sql, (rows, _text(now))).fetchall()
-        else:
+        if not self.sqlite:
             ids, fences, dates = (list(column) for column in zip(*sorted(intents), strict=True))
             cursor.execute(self.intend_sql, (ids, fences, dates, now))
-            found = cursor.fetchall()
-        return set(found)
+            return set(cursor.fetchall())
+        alike: dict[tuple[int, datetime], list[int]] = {}
+        for row, fence, date in intents:
+            alike.setdefault((fence, date), []).append(row)
+        granted: set[tuple[int, int]] = set()
+        at = _text(now)
+        for (fence, date), rows in alike.items():
+            found = cursor.execute(self.intend_sql, (_text(date), f"[{','.join(map(str, rows))}]", fence, at))
+            granted.update((row, fence) for (row,) in found.fetchall())
+        return granted
 
     def record(self, cursor: Any, results: Sequence[tuple[int, int, Verdict]]) -> None:
         """Store verdicts. An acceptance is a fact, and stands although the row was taken for in doubt
@@ -55,13 +61,16 @@ class Hot:
             self._judge(cursor, others)
 
     def _accept(self, cursor: Any, results: Sequence[tuple[int, int, Verdict]]) -> None:
-        rows = [(row, fence, result.attempts, result.queue_id) for row, fence, result in results]
         at = results[-1][2].sent_at  # of a group that is written at once
-        if self.sqlite:
-            cursor.execute(self.accept_sql, (at and _text(at), json.dumps(rows)))
-        else:
-            rows.sort()
+        if not self.sqlite:
+            rows = sorted((row, fence, result.attempts, result.queue_id) for row, fence, result in results)
             cursor.execute(self.accept_sql, [at, *(list(column) for column in zip(*rows, strict=True))])
+            return
+        alike: dict[tuple[int, int], dict[int, str]] = {}
+        for row, fence, result in results:
+            alike.setdefault((fence, result.attempts), {})[row] = result.queue_id
+        for (fence, attempts), names in alike.items():
+            cursor.execute(self.accept_sql, (attempts, at and _text(at), json.dumps(names), fence))
 
     def _judge(self, cursor: Any, results: Sequence[tuple[int, int, Verdict]]) -> None:
         rows = [
@@ -103,6 +112,12 @@ def hot_statements(table: str, *, sqlite: bool) -> Hot:
     intents, (row, fence, date) = source(id="bigint", fence="integer", date="timestamptz")
     mine = f"{table}.id = {row} AND {table}.fence = {fence}"
     accepted, (_, _, tries, queue) = source(id="bigint", fence="integer", attempts="integer", queue="text")
+    asked = accepting = mine
+    if sqlite:
+        intents = accepted = "FROM json_each(?) AS v"
+        date, tries, queue = "?", "?", "v.value"
+        asked = f"{table}.id = v.value AND {table}.fence = ?"
+        accepting = f"{table}.id = CAST(v.key AS INTEGER) AND {table}.fence = ?"
     judged, (_, _, status, attempts, due, reply) = source(
         id="bigint", fence="integer", status="text", attempts="integer", due="timestamptz", reply="text"
     )
@@ -111,12 +126,12 @@ def hot_statements(table: str, *, sqlite: bool) -> Hot:
         sqlite=sqlite,
         intend_sql=(
             f"UPDATE {table} SET status = 'sending', first_sent_at = {date} {intents}"
-            f" WHERE {mine} AND {table}.{LEASED} AND {table}.lease_until > {mark} {opened}"
-            f" RETURNING {table}.id, {table}.fence"
+            f" WHERE {asked} AND {table}.{LEASED} AND {table}.lease_until > {mark} {opened}"
+            f" RETURNING {table}.id" + ("" if sqlite else f", {table}.fence")
         ),
         accept_sql=(
             f"UPDATE {table} SET status = 'sent', attempts = {tries}, sent_at = {mark}, queue_id = {queue},"
-            f" reply = '', next_attempt_at = NULL, lease_until = NULL {accepted} WHERE {mine}"
+            f" reply = '', next_attempt_at = NULL, lease_until = NULL {accepted} WHERE {accepting}"
         ),
         judge_sql=(
             f"UPDATE {table} SET status = {status}, attempts = {attempts}, next_attempt_at = {due},"
