@@ -98,7 +98,7 @@ def _send(transport: Transport, sender: str, recipient: str, now: datetime) -> s
     connection = transport.open()
     try:
         outcome = connection.send(
-            Envelope(sender, recipient, _message(sender, recipient, now)), permit=lambda: True
+            Envelope(sender, recipient, (_message(sender, recipient, now),)), permit=lambda: True
         )
     finally:
         connection.close()

@@ -108,11 +108,9 @@ class MessageTemplate:
         self._check(own)
         body = self._body(recipient, unsubscribe)
         own = self._signing.sign(own, body, date) + own
-        body.insert(0, self._head)
-        body.insert(0, own)
         path = self._return_path
         sender = self._plain_return_path if path is None else f"{path[0]}{token}{path[1]}"
-        return Envelope(sender, address, b"".join(body), smtputf8)
+        return Envelope(sender, address, (own, self._head, *body), smtputf8)
 
     def _body(self, recipient: Recipient, unsubscribe: bytes) -> list[bytes]:
         sections = recipient.sections

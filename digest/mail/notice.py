@@ -57,4 +57,4 @@ def compose_notice(
         sender = f"{opening}{identity.signer.sign_verp(subscription_id, 0)}{closing}"
     else:
         sender = identity.plain_return_path
-    return Envelope(sender, wire, b"".join((signature, own, head, *body)), smtputf8)
+    return Envelope(sender, wire, (signature, own, head, *body), smtputf8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -26,13 +26,26 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One copy for the wire (RFC 5321): ``message`` has CRLF line ends and no line that begins with
-    a dot, so that it needs no pass before it is sent; it ends in CRLF."""
+    """One copy for the wire (RFC 5321): the message has CRLF line ends and no line that begins with
+    a dot, so that it needs no pass before it is sent; it ends in CRLF.
+
+    It is kept in ``parts``, most of which all copies share: the wire takes them as they are, and 60 KB a copy
+    need not be put together first. ``size`` is in octets.
+    """
 
     sender: str
     recipient: str
-    message: bytes
+    parts: Sequence[bytes]
     smtputf8: bool = False
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", sum(map(len, self.parts)))
+
+    @property
+    def message(self) -> bytes:
+        """The whole of it, put together."""
+        return b"".join(self.parts)
 
 
 @dataclass(frozen=True, slots=True)

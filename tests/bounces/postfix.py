@@ -89,7 +89,7 @@ class Postfix:
 
     def send(self, sender: str, recipient: str, message: bytes = b"Subject: news\r\n\r\nnews\r\n") -> None:
         connection = self.transport.open()
-        outcome = connection.send(Envelope(sender, recipient, message), permit=lambda: True)
+        outcome = connection.send(Envelope(sender, recipient, (message,)), permit=lambda: True)
         connection.close()
         assert isinstance(outcome, Accepted), outcome
 

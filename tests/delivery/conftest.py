@@ -172,7 +172,7 @@ class MailSession:
 
 def compose(claim: Claim, date: datetime) -> Envelope:
     message = f"Date: {date.isoformat()}\r\nMessage-ID: <{claim.recipient.subscriber_id}@x>\r\n\r\nHello\r\n"
-    return Envelope("daily@example.org", claim.recipient.address, message.encode())
+    return Envelope("daily@example.org", claim.recipient.address, (message.encode(),))
 
 
 QUICK = Habits(company=5.0, first_delay=0.01, patience=2.0)

@@ -48,7 +48,7 @@ def test_a_dot_without_an_answer_is_waited_for_ten_minutes_and_then_in_doubt() -
         mail_server = SmtpServer(host="127.0.0.1", port=server.port, tls="never", timeout=0.1)
         connection = SmtpTransport(mail_server, clock).open()
         started = clock.monotonic()
-        envelope = Envelope("a@example.org", "b@example.org", b"Subject: x\r\n\r\nx\r\n")
+        envelope = Envelope("a@example.org", "b@example.org", (b"Subject: x\r\n\r\nx\r\n",))
         outcome = connection.send(envelope, permit=lambda: True)
         waited = clock.monotonic() - started
     assert isinstance(outcome, Uncertain)

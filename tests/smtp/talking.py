@@ -11,7 +11,7 @@ MESSAGE = b"Message-ID: <one@example.org>\r\nDate: now\r\n\r\n" + b"a line of te
 
 
 def copy_for(recipient: str = "reader@example.org", message: bytes = MESSAGE) -> Envelope:
-    return Envelope("bounce@example.org", recipient, message)
+    return Envelope("bounce@example.org", recipient, (message,))
 
 
 def at(stage: Stage, *actions: Action | None) -> Decide:

@@ -64,7 +64,7 @@ def test_a_syntax_error_without_dsn_is_a_refusal() -> None:
 def test_what_could_end_a_command_never_reaches_the_server(recipient: str) -> None:
     with ScriptedServer(keep=True) as server:
         connection = opened(server)
-        for envelope in (copy_for(recipient), Envelope(recipient or "\n", "reader@example.org", MESSAGE)):
+        for envelope in (copy_for(recipient), Envelope(recipient or "\n", "reader@example.org", (MESSAGE,))):
             outcome = connection.send(envelope, permit=allowed)
             assert isinstance(outcome, Refused)
             assert outcome.reply.startswith("not sent")
@@ -73,7 +73,7 @@ def test_what_could_end_a_command_never_reaches_the_server(recipient: str) -> No
 
 
 def test_an_address_beyond_ascii_goes_where_smtputf8_is_offered() -> None:
-    envelope = Envelope("bounce@example.org", "हिन्दी@example.org", MESSAGE, smtputf8=True)
+    envelope = Envelope("bounce@example.org", "हिन्दी@example.org", (MESSAGE,), smtputf8=True)
     with ScriptedServer(keep=True) as server:
         assert isinstance(opened(server).send(envelope, permit=allowed), Accepted)
         assert any(
@@ -83,7 +83,7 @@ def test_an_address_beyond_ascii_goes_where_smtputf8_is_offered() -> None:
 
 
 def test_and_is_refused_here_where_it_is_not() -> None:
-    envelope = Envelope("bounce@example.org", "हिन्दी@example.org", MESSAGE, smtputf8=True)
+    envelope = Envelope("bounce@example.org", "हिन्दी@example.org", (MESSAGE,), smtputf8=True)
     with ScriptedServer(extensions=("PIPELINING",)) as server:
         connection = opened(server)
         outcome = connection.send(envelope, permit=allowed)

@@ -68,7 +68,7 @@ def test_the_message_is_sent_only_after_the_permit() -> None:
 
 
 def test_the_dot_of_a_message_that_finds_no_room_at_once_is_sent_only_after_a_second_permit() -> None:
-    large = Envelope("bounce@example.org", "reader@example.org", MESSAGE * 200)
+    large = Envelope("bounce@example.org", "reader@example.org", (MESSAGE * 200,))
     with ScriptedServer(keep=True) as server:
         connection = opened(server)
         asked: list[bytes] = []

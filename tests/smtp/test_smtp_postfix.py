@@ -123,7 +123,7 @@ def test_refusals_are_the_recipients_own(postfix: Postfix) -> None:
     first = copies(1, "discarded.example")[0]
 
     def to(recipient: str) -> Outcome:
-        return connection.send(Envelope(first.sender, recipient, first.message), permit=lambda: True)
+        return connection.send(Envelope(first.sender, recipient, first.parts), permit=lambda: True)
 
     gone, later = to("gone@discarded.example"), to("later@discarded.example")
     assert isinstance(gone, Refused)

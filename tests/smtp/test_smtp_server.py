@@ -13,7 +13,7 @@ from digest.errors import ConfigError, ServerUnavailable
 from digest.settings import load
 from digest.values import Accepted, Deferred, Envelope, Withheld
 
-COPY = Envelope("bounce@example.org", "reader@example.org", b"Subject: x\r\n\r\nhello\r\n")
+COPY = Envelope("bounce@example.org", "reader@example.org", (b"Subject: x\r\n\r\nhello\r\n",))
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_the_queue_id_is_found_in_the_replies_of_known_servers(reply: str, queue
 def test_a_dry_run_writes_files_that_only_the_owner_reads(tmp_path: Path) -> None:
     connection = FolderTransport(tmp_path / "out").open()
     for recipient in ("reader@example.org", "../../etc/passwd@example.org", "हि@example.org", "." * 300):
-        outcome = connection.send(Envelope("b@example.org", recipient, COPY.message), permit=lambda: True)
+        outcome = connection.send(Envelope("b@example.org", recipient, COPY.parts), permit=lambda: True)
         assert isinstance(outcome, Accepted)
     assert connection.send(COPY, permit=lambda: False) == Withheld()
     files = sorted((tmp_path / "out").iterdir())
@@ -161,7 +161,7 @@ def test_the_recording_transport_remembers_what_it_accepted() -> None:
     )
     connection = transport.open()
     assert isinstance(connection.send(COPY, permit=lambda: True), Accepted)
-    late = Envelope("b@example.org", "late@example.org", b"x\r\n")
+    late = Envelope("b@example.org", "late@example.org", (b"x\r\n",))
     assert connection.send(late, permit=lambda: True) == Deferred(450, "later")
     assert transport.sent == [COPY]
     assert connection.send(COPY, permit=lambda: False) == Withheld()

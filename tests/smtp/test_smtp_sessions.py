@@ -23,7 +23,7 @@ from digest.values import Accepted, Envelope
 from tests.conftest import free_port
 from tests.smtp.scripted import Action, Drop, Raw, Say, ScriptedServer, Silence, Stage, Transaction
 
-COPY = Envelope("bounce@example.org", "reader@example.org", b"Subject: x\r\n\r\nhello\r\n")
+COPY = Envelope("bounce@example.org", "reader@example.org", (b"Subject: x\r\n\r\nhello\r\n",))
 PLAIN = ("PIPELINING", "AUTH PLAIN LOGIN")
 
 

@@ -38,7 +38,7 @@ def compose(claim: Claim, date: datetime) -> Envelope:
         f"Message-ID: <{claim.recipient.subscriber_id}@storm.example>\r\n"
         f"To: {claim.recipient.address}\r\n\r\n"
     )
-    return Envelope("daily@storm.example", claim.recipient.address, head.encode() + BODY)
+    return Envelope("daily@storm.example", claim.recipient.address, (head.encode(), BODY))
 
 
 def send(weather: Weather) -> None:

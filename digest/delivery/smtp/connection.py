@@ -11,7 +11,7 @@ import select
 import socket
 import ssl
 import struct
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Final
 
 from digest.delivery.smtp.ahead import Ahead, Traits
@@ -128,9 +128,9 @@ class SmtpConnection:
             if not (yield PERMIT):
                 self.abort()
                 return Withheld()
-            body = len(envelope.message) - 2  # its last line break belongs to the dot
+            body = envelope.size - 2  # its last line break belongs to the dot
             ahead = self._look_ahead(follow)
-            sent = self._send_at_once(envelope.message, ahead)
+            sent = self._send_at_once(envelope.parts, ahead)
             failure = None
             if sent < body:
                 failure = yield from self._hand_over_body(envelope.message, sent)
@@ -350,7 +350,7 @@ class SmtpConnection:
 
     # -- the body, and the dot ----------------------------------------------------------------
 
-    def _send_at_once(self, message: bytes, ahead: Ahead | None) -> int:
+    def _send_at_once(self, parts: Sequence[bytes], ahead: Ahead | None) -> int:
         """Message, dot and what goes ahead in one packet, as far as there is room; how much went.
 
         Under TLS the rest of a record that found no room must be sent as it was: not done there.
@@ -359,8 +359,8 @@ class SmtpConnection:
             return 0
         try:
             if ahead is not None:
-                return self._sock.sendmsg((message, b".\r\n", ahead.rest))
-            return self._sock.sendmsg((message, b".\r\n"))
+                return self._sock.sendmsg((*parts, b".\r\n", ahead.rest))
+            return self._sock.sendmsg((*parts, b".\r\n"))
         except OSError:  # it is full; or broken, which the rest will find
             return 0
 

@@ -46,10 +46,10 @@ class Offers:
         if envelope.smtputf8 and not self.smtputf8:
             why = "not sent: the server does not offer SMTPUTF8, which this address needs"
             return Refused(553, why, "5.6.7", Blame.RECIPIENT)
-        if self.limit and len(envelope.message) > self.limit:
-            why = f"not sent: {len(envelope.message)} bytes, and the server takes {self.limit}"
+        if self.limit and envelope.size > self.limit:
+            why = f"not sent: {envelope.size} bytes, and the server takes {self.limit}"
             return Refused(552, why, "5.3.4", Blame.MESSAGE)
-        if not envelope.message.endswith(b"\r\n"):
+        if not envelope.parts[-1:] or not b"".join(envelope.parts[-2:]).endswith(b"\r\n"):
             return Refused(554, "not sent: the message does not end in a line break", "5.6.0", Blame.MESSAGE)
         return None
 
@@ -57,7 +57,7 @@ class Offers:
         """MAIL and RCPT for ``envelope``, without line ends."""
         mail = f"MAIL FROM:<{envelope.sender}>"
         if self.sized:
-            mail += f" SIZE={len(envelope.message)}"
+            mail += f" SIZE={envelope.size}"
         if envelope.smtputf8:
             mail += " SMTPUTF8 BODY=8BITMIME" if self.eight_bit else " SMTPUTF8"
         recipient = f"RCPT TO:<{envelope.recipient}>"

@@ -6,7 +6,8 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from digest.clock import Clock, SystemClock
-from digest.delivery.smtp.connection import SmtpConnection, Traits
+from digest.delivery.smtp.ahead import Traits
+from digest.delivery.smtp.connection import SmtpConnection
 from digest.errors import AuthenticationFailed
 
 if TYPE_CHECKING:
