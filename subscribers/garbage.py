@@ -6,7 +6,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SELDOM = 20_000  # objects more than there were; 700 is Python's own
+SELDOM = 50_000  # objects more than there were; 700 is Python's own
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from digest.clock import Clock
 from digest.delivery.aside import Aside
 from digest.delivery.conclusions import NOT_SENT, Conclusions
 from digest.delivery.ears import READ, READ_OR_WRITE, Ears
+from digest.delivery.gathering import Gathering
 from digest.delivery.machine import Claim, Composer, Outbox, Policy
 from digest.delivery.permit import Permit
 from digest.delivery.server import ServerHealth
@@ -38,9 +39,6 @@ from digest.values import (
 from subscribers.errors import InvalidAddress
 
 log = logging.getLogger(__name__)
-GATHER_SECONDS = 0.001  # commits are this far apart, unless three quarters of the connections wait for one
-PATIENT_SECONDS = 0.004  # and so far if by then they will, at the pace at which they come
-LINGER_SECONDS = 0.01  # how long a result lies that nobody waits for
 TICK_SECONDS = 0.1  # how often time limits, delays and idle connections are looked at
 GOODBYE_SECONDS = 2.0  # how long the end waits for the server's good-byes
 
@@ -74,10 +72,7 @@ class Senders:
             slot.follow = partial(self._follow, slot)
         self._free = self._slots[::-1]  # the last is taken first: it has a connection if any has
         self._benched: list[Slot] = []  # more than the server bears at the moment
-        self._parked: list[Slot] = []  # the server waits for the message: it goes when its intent is on disk
-        self._unwritten: Outbox | None = None  # of results that are not known to be on disk
-        self._wrote = 0.0
-        self._pace = 1.0  # seconds from one that asks for its intent to the next
+        self._gathering = Gathering(clock)
         self._news: deque[Callable[[], None]] = deque()  # what other threads want done in ours
         self._aside = Aside(clock, policy.connections, name="delivery-aside")
         self._ears: Ears[Slot] = Ears()
@@ -152,53 +147,30 @@ class Senders:
 
     def _listen(self) -> None:
         """Wait until a socket, another thread or the time has something for us."""
-        seconds, write = TICK_SECONDS, None
-        if self._parked or self._unwritten is not None:
-            seconds, write = self._to_write()
-        ears = self._ears
+        ears, gathering = self._ears, self._gathering
+        pending, seconds, rest = gathering.any, TICK_SECONDS, 0.0
+        if pending:
+            seconds, rest = gathering.patience(len(self._slots) - len(self._free) - len(self._benched))
+        if rest > 0 and not self._has_work():
+            self._clock.wait(rest)
+            seconds -= rest
         heard = ears.sleep(seconds, unless=self._has_work) if seconds > 0 else ears.look()
-        if not heard and write is not None and not (self._ready and self._free):
-            copies = max(1, len(self._parked))
-            write()
-            self._unwritten = None
-            now = self._clock.monotonic()
-            self._pace, self._wrote = (now - self._wrote) / copies, now
+        if not heard and pending and not (self._ready and self._free):
+            gathering.write()
         for slot in heard:
             if slot.wait is not None and slot.wait.readable:
                 self._resume(slot, answer=True)
             else:
                 self._unexpected(slot)
 
-    def _to_write(self) -> tuple[float, Callable[[], object] | None]:
-        """How long others may gather, and by what all that has gathered is put on disk then.
-
-        A commit costs as much as the writes of twenty copies. A quarter of the connections still sends while
-        the others wait for it: more would make the server wait, too.
-        """
-        if not self._parked:
-            return LINGER_SECONDS, None if self._unwritten is None else self._unwritten.write
-        busy = len(self._slots) - len(self._free) - len(self._benched)
-        seconds = 0.0
-        if 4 * len(self._parked) < 3 * busy:
-            soon = 0.75 * busy * self._pace <= PATIENT_SECONDS
-            seconds = self._wrote + (PATIENT_SECONDS if soon else GATHER_SECONDS) - self._clock.monotonic()
-        return seconds, self._parked[0].permit
-
     def _has_work(self) -> bool:
         """Whether something can be done at once."""
         return bool(self._news or (self._ready and self._free) or (self._ending and self.idle))
 
     def _go_on_with_permitted(self) -> None:
-        # They are decided in their order: the others need not be asked while the first is not.
-        parked = self._parked
-        if not parked or parked[0].permit is None or not parked[0].permit.ready():
-            return
-        self._parked = []
-        for slot in parked:
-            if slot.permit is not None and slot.permit.ready():
+        for slot in self._gathering.permitted():
+            if slot.permit is not None:
                 self._resume(slot, answer=slot.permit())
-            else:
-                self._parked.append(slot)
 
     def _tick(self, now: float) -> None:
         for slot in self._slots:
@@ -318,7 +290,7 @@ class Senders:
                     break
                 if not slot.permit.ready():
                     slot.wait = wait
-                    self._parked.append(slot)
+                    self._gathering.park(slot)
                     return
                 answer = slot.permit()
         except StopIteration as ended:
@@ -368,7 +340,7 @@ class Senders:
             return
         outbox, _, claim = slot.item
         self.conclusions.conclude(outbox, claim, outcome)
-        self._unwritten = outbox
+        self._gathering.concluded(outbox)
         if slot.connection is not None and (slot.withdrawn or not slot.connection.usable):
             self._let_go(slot)
         self._done(slot)

@@ -158,13 +158,13 @@ class Writer:
         with self._database.transaction() as cursor:
             for hot, rows in _by_table(results):
                 hot.record(cursor, rows)
-            granted = [
-                (hot, hot.intend(cursor, rows, now))
+            granted = {
+                hot.table: hot.intend(cursor, rows, now)
                 for hot, rows in _by_table([(intent.hot, intent.row) for intent in intents])
-            ]
+            }
         self.commits += 1
         for intent in intents:
-            intent.granted = any(intent.hot is hot and intent.row[:2] in held for hot, held in granted)
+            intent.granted = intent.row[:2] in granted[intent.hot.table]
 
     def _wait_for_database(self, results: list[Outcome], error: Exception) -> None:
         """Keep what is known of accepted copies until the database is back, or patience ends."""
@@ -219,7 +219,7 @@ def _by_table(pairs: Sequence[tuple[Hot, Row]]) -> list[tuple[Hot, list[Row]]]:
     found: list[tuple[Hot, list[Row]]] = []
     for hot, row in pairs:
         for known, rows in found:
-            if known is hot:
+            if known.table == hot.table:
                 rows.append(row)
                 break
         else:

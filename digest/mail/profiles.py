@@ -45,7 +45,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
     profile.name: profile
     for profile in (
         Profile(name="generic"),
-        Profile(name="postfix", connections=8),
+        Profile(name="postfix", connections=16),
         Profile(
             name="ses",
             unsigned=frozenset({"date", "message-id", "return-path", "bounces-to"}),

@@ -1,9 +1,9 @@
 """The commands of the next copy, sent along with the dot of this one (RFC 2920, section 3.1).
 
 A copy then costs one round trip instead of two, and half of the packets. Nothing gets muddled by it: until a
-copy's own body goes, which has to wait for its own permit, it is certainly not sent; the dot's reply is the first that
-comes. But not every server is as good as its word, so one connection tries it first, and the others wait for
-how that ends.
+copy's own body goes, which waits for a permit of its own, it is certainly not sent; and the dot's reply is
+the first that comes. But not every server is as good as its word, so one connection tries it first, and the
+others wait for how that ends.
 """
 
 from __future__ import annotations
