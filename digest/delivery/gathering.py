@@ -12,7 +12,10 @@ ENOUGH: Final = 0.75  # of the connections that are busy
 GATHER_SECONDS: Final = 0.001  # commits are this far apart, unless enough connections wait for one
 PATIENT_SECONDS: Final = 0.004  # and so far if by then they will, at the pace at which they come
 LINGER_SECONDS: Final = 0.01  # how long a result lies that nobody waits for
-REST: Final = 0.5  # of the time in which the missing ones will come nobody listens: fewer looks, each with more
+# While many are missing nobody listens, for this part of the time in which they will come: fewer looks, and
+# more to see at each (137 became 118 µs a copy).
+REST: Final = 0.7
+MANY: Final = 4
 
 
 class Gathering:
@@ -67,6 +70,8 @@ class Gathering:
         if ENOUGH * busy * self._pace > PATIENT_SECONDS:
             return GATHER_SECONDS - passed, 0.0
         left = PATIENT_SECONDS - passed
+        if missing < MANY:
+            return left, 0.0
         return left, min(REST * missing * self._pace, left / 2)
 
     def write(self) -> None:

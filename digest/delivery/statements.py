@@ -2,8 +2,8 @@
 
 They go straight to the driver: through SQLAlchemy one statement costs as much as the four
 microseconds that a row may. A group is one statement, so that the interpreter's lock is let go and
-taken back once a group, not once a row. On SQLite rows that have all else in common (fence and date, fence and
-attempts: mostly the whole group) share a statement, so that no JSON is looked into row by row.
+taken back once a group, not once a row. On SQLite the rows that have all else in common (fence and date,
+fence and attempts: mostly the whole group) share a statement, so that no JSON is looked into row by row.
 """
 
 from __future__ import annotations

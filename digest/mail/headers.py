@@ -85,7 +85,7 @@ class HeaderCheck:
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
         # At most 998 octets a line (RFC 5322, 2.1.1), and no folded line of blanks alone (4.2).
-        # A dot stands for all but a line feed, and is four times as fast as a set; bare CR and NUL are counted.
+        # A dot is all but a line feed, and four times as fast as a set; bare CR and NUL are looked for apart.
         body = rb".{0,960}(?:\r\n[ \t](?=[ \t]*[^ \t\r\n]).{1,990})*\r\n"
         self._match = re.compile(
             b"".join(re.escape(name.encode("ascii")) + b": " + body for name in names)

@@ -7,18 +7,16 @@ it, the commands of the next copy go in one packet with the dot of this one (``a
 from __future__ import annotations
 
 import contextlib
-import select
-import socket
 import ssl
-import struct
 from collections.abc import Callable, Generator, Sequence
 from typing import Final
 
 from digest.delivery.smtp.ahead import Ahead, Traits
 from digest.delivery.smtp.offers import Offers
 from digest.delivery.smtp.refusals import first_refusal, judged, lost_commands
-from digest.delivery.smtp.replies import LOOK_SECONDS, Reply, SessionError, queue_id_of, would_block
+from digest.delivery.smtp.replies import Reply, SessionError, queue_id_of, would_block
 from digest.delivery.smtp.session import Session
+from digest.delivery.smtp.wire import Wire
 from digest.values import (
     PERMIT,
     Accepted,
@@ -41,26 +39,18 @@ _UNKNOWN_PARAMETER: Final = frozenset({501, 555})
 _GOODBYE_SECONDS: Final = 1.0
 _EARLY_WAIT: Final = Wait(2.0, readable=True)
 _BUSY_SECONDS: Final = 0.02
-_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
-class SmtpConnection:
+class SmtpConnection(Wire):
     """Implements ``digest.values.SteppedConnection`` on a session; used by one thread at a time."""
 
     def __init__(self, session: Session, traits: Traits) -> None:
-        assert session.sock is not None  # noqa: S101 - an opened session has one
-        self._session = session
+        super().__init__(session)
         self._traits = traits
-        self._server = session.server
-        self._sock: socket.socket = session.sock
-        self._replies = session.replies
         self._secret = isinstance(self._sock, ssl.SSLSocket)
         self._offers = Offers.of(session.esmtp_features)
-        self._reply_wait = Wait(self._server.timeout, readable=True)
         self._dot_wait = Wait(self._server.dot_timeout, readable=True)
-        self._room_wait = Wait(self._server.timeout, readable=True, writable=True)
         self._count = 0
-        self._open = True
         self._in_transaction = False  # a MAIL was taken, and no dot: RSET goes before the next
         self._ahead: Ahead | None = None  # whose commands are on their way
 
@@ -68,10 +58,6 @@ class SmtpConnection:
     def usable(self) -> bool:
         """Whether another message may be sent on it."""
         return self._open and self._count < self._server.messages_per_connection
-
-    def fileno(self) -> int:
-        """The session's socket; -1 once it is closed."""
-        return self._sock.fileno()
 
     def send(self, envelope: Envelope, *, permit: Callable[[], bool]) -> Outcome:
         """Deliver one copy (``digest.values.Connection``). Nothing but ``permit`` raises."""
@@ -91,15 +77,6 @@ class SmtpConnection:
         except StopIteration as end:
             outcome: Outcome = end.value
             return outcome
-
-    def _came(self, wait: Wait) -> bool:
-        poll = select.poll()
-        poll.register(self._sock, select.POLLIN | select.POLLOUT if wait.writable else select.POLLIN)
-        deadline = self._session.monotonic() + wait.seconds
-        while (left := deadline - self._session.monotonic()) > 0:
-            if poll.poll(1000 * min(left, LOOK_SECONDS)):  # the clock is asked, not only the kernel
-                return True
-        return False
 
     def steps(self, envelope: Envelope, follow: Follow | None = None) -> Steps:
         """Deliver one copy, step by step. Raises nothing.
@@ -153,7 +130,7 @@ class SmtpConnection:
     def close(self) -> None:
         """QUIT when the server is waiting for a command; then close."""
         if not self._open:
-            return
+            return None
         if self._ahead is not None:  # it waits for a message, or will
             return self.abort()
         with contextlib.suppress(OSError, SessionError):  # a good-bye changes nothing
@@ -161,59 +138,6 @@ class SmtpConnection:
             self._sock.sendall(b"QUIT\r\n")
             self._replies.read(_GOODBYE_SECONDS)
         return self._drop()
-
-    def abort(self) -> None:
-        """Close at once with a reset, so that the server cannot take what it has for a whole message."""
-        with contextlib.suppress(OSError):  # closed already
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        self._drop()
-
-    def _drop(self) -> None:
-        self._open = False
-        self._session.close()
-
-    # -- reading and writing ------------------------------------------------------------------
-
-    def _read(self, wait: Wait) -> Generator[Wait, bool, Reply]:
-        """The next reply, within ``wait.seconds`` in all. Raises ``SessionError``."""
-        replies = self._replies
-        if (reply := replies.take()) is not None:
-            return reply
-        if replies.hidden or (yield wait):
-            replies.fill()
-            if (reply := replies.take()) is not None:
-                return reply
-        else:
-            raise SessionError("no reply in time", timed_out=True)
-        monotonic = self._session.monotonic
-        deadline = monotonic() + wait.seconds
-        while True:
-            left = deadline - monotonic()
-            if not replies.hidden and (left <= 0 or not (yield Wait(left, readable=True))):
-                raise SessionError("no reply in time", timed_out=True)
-            replies.fill()
-            if (reply := replies.take()) is not None:
-                return reply
-
-    def _send_some(self, data: bytes | memoryview) -> int:
-        """Send what there is room for at once. Raises ``OSError``."""
-        try:
-            return self._sock.send(data)
-        except OSError as error:
-            if not would_block(error):
-                raise
-            return 0
-
-    def _write(self, data: bytes | memoryview, sent: int = 0) -> Generator[Wait, bool, bool]:
-        """Send all of it; False when the server spoke before it had taken everything. Raises ``OSError``."""
-        while True:
-            sent += self._send_some(data[sent:] if sent else data)
-            if sent == len(data):
-                return True
-            if not (yield self._room_wait):
-                raise TimeoutError("the server takes nothing any more")
-            if self._replies.waiting():
-                return False
 
     # -- the envelope -------------------------------------------------------------------------
 
@@ -315,14 +239,6 @@ class SmtpConnection:
             return None
         with_dsn = offers.dsn and traits.dsn
         return Ahead(envelope, _group(offers.commands(envelope, dsn=with_dsn)), with_dsn, traits)
-
-    def _say(self, commands: bytes) -> Generator[Wait, bool, None]:
-        if not (yield from self._write(commands)):
-            raise SessionError("out of step: an answer before the question")
-
-    def _ask(self, command: str) -> Generator[Wait, bool, Reply]:
-        yield from self._say(f"{command}\r\n".encode())
-        return (yield from self._read(self._reply_wait))
 
     def _check_reset(self, reply: Reply) -> None:
         if not reply.positive:
