@@ -78,7 +78,12 @@ class Trickle:
     seconds: float
 
 
-Action = Say | Raw | Wait | Drop | HalfClose | Silence | Trickle
+@dataclass(frozen=True)
+class Forget:
+    """Throw away what was sent ahead, then do the right thing."""
+
+
+Action = Forget | Say | Raw | Wait | Drop | HalfClose | Silence | Trickle
 
 
 @dataclass
@@ -291,7 +296,7 @@ class _Peer:
             with self.server._lock:
                 self.server.dropped_after += 1
             self.server.take(self.transaction, message)
-        elif action is None or (isinstance(action, Wait) and action.then is None):
+        elif action is None or isinstance(action, Forget) or (isinstance(action, Wait) and not action.then):
             # Before the answer: who is killed while we answer has had its message taken.
             self.server.take(self.transaction, message)
         self.perform(
@@ -319,6 +324,13 @@ class _Peer:
             case Say(text):
                 self.say(text)
                 return text
+            case Forget():
+                self.sock.settimeout(0.1)
+                with contextlib.suppress(TimeoutError):
+                    self.sock.recv(65536)
+                self.sock.settimeout(None)
+                self.buffer = b""
+                return self.perform(None, right)
             case Raw(octets):
                 self.sock.sendall(octets)
                 return octets.decode("latin-1")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from digest.delivery.smtp import SmtpServer, SmtpTransport
 from digest.delivery.smtp.connection import SmtpConnection
-from digest.values import Envelope, Outcome
+from digest.values import PERMIT, Envelope, Outcome
 from tests.smtp.scripted import Action, Decide, ScriptedServer, Stage, Transaction
 
 MESSAGE = b"Message-ID: <one@example.org>\r\nDate: now\r\n\r\n" + b"a line of text\r\n" * 4000
@@ -52,3 +54,32 @@ def sent_to(decide: Decide) -> tuple[Outcome, bool, ScriptedServer]:
         usable = connection.usable
         connection.close()
     return outcome, usable, server
+
+
+def sent_in_a_row(
+    connection: SmtpConnection, *copies: Envelope, permit: Callable[[Envelope], bool] = lambda copy: True
+) -> list[Outcome]:
+    """Each of ``copies`` on one connection, which is told in time what goes next, while it is usable."""
+    outcomes = []
+    for copy, following in zip(copies, (*copies[1:], None), strict=True):
+        if not connection.usable:
+            break
+        outcomes.append(sent_before(connection, copy, following, permit))
+    return outcomes
+
+
+def sent_before(
+    connection: SmtpConnection,
+    copy: Envelope,
+    following: Envelope | None,
+    permit: Callable[[Envelope], bool] = lambda copy: True,
+) -> Outcome:
+    """``copy``, while the connection is told that ``following`` goes next."""
+    steps = connection.steps(copy, lambda: following)
+    try:
+        wait = next(steps)
+        while True:
+            wait = steps.send(permit(copy) if wait is PERMIT else connection._came(wait))
+    except StopIteration as end:
+        outcome: Outcome = end.value
+        return outcome

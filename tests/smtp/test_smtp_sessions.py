@@ -22,6 +22,7 @@ from digest.errors import AuthenticationFailed, ServerUnavailable
 from digest.values import Accepted, Envelope
 from tests.conftest import free_port
 from tests.smtp.scripted import Action, Drop, Raw, Say, ScriptedServer, Silence, Stage, Transaction
+from tests.smtp.talking import MESSAGE, copy_for, sent_in_a_row
 
 COPY = Envelope("bounce@example.org", "reader@example.org", (b"Subject: x\r\n\r\nhello\r\n",))
 PLAIN = ("PIPELINING", "AUTH PLAIN LOGIN")
@@ -94,6 +95,15 @@ def test_starttls_with_the_right_certificate_carries_mail(
         assert isinstance(connection.send(COPY, permit=allowed), Accepted)
         assert "STARTTLS" in server.commands
         assert server.taken[0].message == COPY.message
+
+
+def test_under_tls_the_next_commands_ride_with_the_dot_too(right: ssl.SSLContext, trusted: str) -> None:
+    with ScriptedServer(context=right, keep=True) as server:
+        connection = opened(to(server, tls="required", ca_file=trusted))
+        copies = [copy_for(f"{name}@example.org") for name in ("one", "two", "three")]
+        assert all(isinstance(outcome, Accepted) for outcome in sent_in_a_row(connection, *copies))
+        assert sum(b"\r\n.\r\nMAIL" in packet for packet in server.packets) == 2
+        assert [taken.message for taken in server.taken] == [MESSAGE] * 3
 
 
 def test_tls_from_the_start_carries_mail(right: ssl.SSLContext, trusted: str) -> None:

@@ -126,7 +126,7 @@ class ReplyReader:
 
     def take_all(self, usual: bytes) -> bool:
         """Take all that has been received if it is to the byte what was understood before."""
-        if self._buffer != usual or self._lines:
+        if not usual or self._buffer != usual or self._lines:
             return False
         self._buffer = b""
         return True
