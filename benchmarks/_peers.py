@@ -10,7 +10,9 @@ import shutil
 import smtplib
 import socket
 import ssl
+import statistics
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -149,6 +151,25 @@ def delayed(port: int, target: int, delay: float) -> None:
             await server.serve_forever()
 
     asyncio.run(serve())
+
+
+def round_trip(port: int, connections: int, times: int = 25) -> float:
+    """Seconds that a NOOP takes when ``connections`` say one at the same time: the median."""
+    taken: list[float] = []
+
+    def ask() -> None:
+        with smtplib.SMTP("127.0.0.1", port) as client:
+            for _ in range(times):
+                started = time.perf_counter()
+                client.noop()
+                taken.append(time.perf_counter() - started)
+
+    threads = [threading.Thread(target=ask) for _ in range(connections)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return statistics.median(taken)
 
 
 def tls_server(folder: str, ready: multiprocessing.Queue[int]) -> None:
