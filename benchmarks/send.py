@@ -10,7 +10,8 @@ disk; CPU is that process's. Rounds take turns with ``smtp-source -d``; medians 
 machine is never quiet.
 
 Aims: 60 KB: wall ≤ 1.25 × smtp-source, CPU ≤ 120 µs a message; 20 KB: ≤ 1.6 ×; RSA DKIM: CPU ≤ 550 µs; behind
-20 ms with 20 connections: ≥ 85 % of what the round trips allow (one a copy: commands go behind the dot); enqueue of 1,000,000: under 15 s.
+20 ms with 20 connections: ≥ 85 % of what the round trips allow, of which a copy needs one; enqueue of
+1,000,000: under 15 s.
 """
 
 from __future__ import annotations
