@@ -7,7 +7,6 @@ whichever can. A thread a connection would spend most of its time handing over t
 from __future__ import annotations
 
 import contextlib
-import logging
 import random
 import threading
 from collections import deque
@@ -15,30 +14,25 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy.exc import DBAPIError
-
 from digest.clock import Clock
 from digest.delivery.aside import Aside
-from digest.delivery.conclusions import NOT_SENT, Conclusions
+from digest.delivery.conclusions import Conclusions
 from digest.delivery.ears import READ, READ_OR_WRITE, Ears
-from digest.delivery.gathering import Gathering
+from digest.delivery.gathering import OVERDUE_SECONDS, Gathering
 from digest.delivery.machine import Claim, Composer, Outbox, Policy
 from digest.delivery.permit import Permit
 from digest.delivery.server import ServerHealth
-from digest.delivery.slots import AHEAD_SECONDS, Following, Slot, Waiting, broken
+from digest.delivery.slots import AHEAD_SECONDS, Following, Slot, Waiting, broken, made
 from digest.errors import AuthenticationFailed, ServerUnavailable
 from digest.values import (
     PERMIT,
-    Blame,
     Connection,
     Envelope,
     Outcome,
     Refused,
     Transport,
 )
-from subscribers.errors import InvalidAddress
 
-log = logging.getLogger(__name__)
 TICK_SECONDS = 0.1  # how often time limits, delays and idle connections are looked at
 GOODBYE_SECONDS = 2.0  # how long the end waits for the server's good-byes
 
@@ -155,7 +149,8 @@ class Senders:
             self._clock.wait(rest)
             seconds -= rest
         heard = ears.sleep(seconds, unless=self._has_work) if seconds > 0 else ears.look()
-        if not heard and pending and not (self._ready and self._free):
+        idle = not heard and not (self._ready and self._free)
+        if pending and (idle or seconds < -OVERDUE_SECONDS):
             gathering.write()
         for slot in heard:
             if slot.wait is not None and slot.wait.readable:
@@ -228,22 +223,15 @@ class Senders:
         """Put a copy on the wire."""
         if slot.item is None:
             return None
-        _, compose, claim = slot.item
         if self.conclusions.over:
             return self._give_back(slot)
-        date = claim.date or self._clock.now().replace(microsecond=0)
-        try:
-            envelope = compose(claim, date)
-        except InvalidAddress as error:
-            refused = Refused(553, f"{NOT_SENT}: {error.reason}", "5.1.3", Blame.RECIPIENT)
-            return self._conclude(slot, refused)
-        except DBAPIError:
-            return self._give_back(slot)  # what it is made of cannot be read now: no fault of the copy
-        except Exception as error:
-            log.exception("a copy cannot be composed")
-            refused = Refused(0, f"the copy cannot be composed: {error}", blame=Blame.MESSAGE)
-            return self._conclude(slot, refused)
-        return self._start(slot, connection, envelope, date)
+        date = slot.item[2].date or self._clock.now().replace(microsecond=0)
+        copy = made(slot.item, date)
+        if copy is None:
+            return self._give_back(slot)
+        if isinstance(copy, Refused):
+            return self._conclude(slot, copy)
+        return self._start(slot, connection, copy, date)
 
     def _start(self, slot: Slot, connection: Connection, envelope: Envelope, date: datetime) -> None:
         outbox, _, claim = slot.item  # type: ignore[misc]  # it has one

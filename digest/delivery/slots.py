@@ -1,15 +1,32 @@
-"""A place for a connection of the senders', and what became of its copy when the connection broke."""
+"""A place for a connection of the senders', and the copies that it carries: how they are made, and may break."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy.exc import DBAPIError
+
+from digest.delivery.conclusions import NOT_SENT
 from digest.delivery.machine import Claim, Composer, Outbox
 from digest.delivery.permit import Permit
-from digest.values import Blame, Connection, Deferred, Envelope, Follow, Outcome, Steps, Uncertain, Wait
+from digest.values import (
+    Blame,
+    Connection,
+    Deferred,
+    Envelope,
+    Follow,
+    Outcome,
+    Refused,
+    Steps,
+    Uncertain,
+    Wait,
+)
+from subscribers.errors import InvalidAddress
 
+log = logging.getLogger(__name__)
 Waiting = tuple[Outbox, Composer, Claim]
 AHEAD_SECONDS = 10.0  # how long a copy waits for the one before it, before another connection gets it
 
@@ -42,6 +59,20 @@ class Slot:
     deadline: float = 0.0
     opening: bool = False
     idle_since: float = 0.0
+
+
+def made(item: Waiting, date: datetime) -> Envelope | Refused | None:
+    """The copy; why it cannot be made; or None when what it is made of cannot be read now."""
+    _, compose, claim = item
+    try:
+        return compose(claim, date)
+    except InvalidAddress as error:
+        return Refused(553, f"{NOT_SENT}: {error.reason}", "5.1.3", Blame.RECIPIENT)
+    except DBAPIError:
+        return None  # no fault of the copy
+    except Exception as error:
+        log.exception("a copy cannot be composed")
+        return Refused(0, f"the copy cannot be composed: {error}", blame=Blame.MESSAGE)
 
 
 def broken(slot: Slot, error: OSError) -> Outcome:
