@@ -1,4 +1,4 @@
-"""A place for a connection of the senders', and the copies that it carries: how they are made, and may break."""
+"""A place for a connection of the senders', and the copies that it carries: made, and broken."""
 
 from __future__ import annotations
 
