@@ -14,8 +14,8 @@ PATIENT_SECONDS: Final = 0.004  # and so far if by then they will, at the pace a
 OVERDUE_SECONDS: Final = 0.02  # then it is time, whatever else there is to do
 LINGER_SECONDS: Final = 0.01  # how long a result lies that nobody waits for
 # While many are missing nobody listens, for this part of the time in which they will come: fewer looks, and
-# more to see at each (137 became 119 µs a copy).
-REST: Final = 0.7
+# more to see at each (137 became about 120 µs a copy).
+REST: Final = 0.9
 MANY: Final = 4
 
 
