@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
+# The constraints name every package. Nothing is resolved anew, for pip would look beyond them: for
+# `coverage[toml]` it takes the newest release although `coverage` is pinned, and finds no hash for it.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DELETE_ON_ERROR:
 .PHONY: demo install develop test test-all test-marathon check docs constraints migration bench build clean
 
@@ -15,8 +18,9 @@ install: $(VENV)/.installed  ## a virtual environment with the digest command
 
 $(VENV)/.installed: constraints.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(PIP) --require-hashes --no-deps -r constraints.txt
+	$(PIP) --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip check
 	touch $@
 
 # --- for developers --------------------------------------------------------------------------
@@ -24,7 +28,8 @@ $(VENV)/.installed: constraints.txt pyproject.toml
 develop: $(VENV)/.develop  ## the same, with the tools for tests and checks
 
 $(VENV)/.develop: $(VENV)/.installed tests/constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/constraints.txt
+	$(PIP) --require-hashes --no-deps -r tests/constraints.txt
+	$(BIN)/python -m pip check
 	touch $@
 
 test: $(VENV)/.develop  ## the everyday run: under three minutes, no service needed

@@ -116,11 +116,17 @@ def test_a_server_that_ends_the_session_after_the_dots_answer_leaves_no_doubt(ac
         assert transport._traits.ahead is Trial.FAILED
 
 
-def test_a_server_that_took_what_went_ahead_may_end_a_session_without_being_mistrusted() -> None:
-    with ScriptedServer(at("mail", None, None, Say("421 4.3.2 too many messages")), keep=True) as server:
+@pytest.mark.parametrize("action", [Drop(), Say("421 4.3.2 too many messages")])
+def test_a_server_that_took_what_went_ahead_may_end_a_session_without_being_mistrusted(
+    action: Action,
+) -> None:
+    with ScriptedServer(at("mail", None, None, action), keep=True) as server:
         transport = transport_to(server)
-        outcomes = sent_in_a_row(connection_of(transport), ONE, TWO, THREE)
-        assert kinds(outcomes) == [Accepted, Accepted, Deferred]
+        first, second, third = sent_in_a_row(connection_of(transport), ONE, TWO, THREE)
+        assert kinds([first, second]) == [Accepted] * 2
+        assert isinstance(third, Deferred)
+        assert third.blame is Blame.CONNECTION
+        assert third.code == (421 if isinstance(action, Say) else 0)
         assert transport._traits.ahead is Trial.PASSED
         before = went_ahead(server)
         assert kinds(sent_in_a_row(connection_of(transport), THREE, ONE)) == [Accepted] * 2
@@ -146,6 +152,40 @@ def test_a_server_that_forgets_what_came_behind_the_dot_costs_one_time_out() -> 
         assert kinds(sent_in_a_row(connection_of(transport), TWO, THREE)) == [Accepted] * 2
         assert went_ahead(server) == before
         assert server.recipients == {ONE.recipient: 1, TWO.recipient: 1, THREE.recipient: 1}
+
+
+def test_a_server_that_forgets_only_later_is_not_trusted_any_more_either() -> None:
+    with ScriptedServer(at("dot", None, Forget()), keep=True) as server:
+        transport = transport_to(server)
+        outcomes = sent_in_a_row(connection_of(transport), ONE, TWO, THREE)
+        assert kinds(outcomes) == [Accepted, Accepted, Deferred]
+        assert transport._traits.ahead is Trial.FAILED
+        before = went_ahead(server)
+        assert kinds(sent_in_a_row(connection_of(transport), THREE, ONE)) == [Accepted] * 2
+        assert went_ahead(server) == before
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_commands_behind_a_message_that_finds_no_room_wait_for_its_second_permit(granted: bool) -> None:
+    large = copy_for("large@example.org", MESSAGE * 200)
+    dots: list[int] = []
+
+    def permit(copy: Envelope) -> bool:
+        time.sleep(0.3 if copy is large else 0)  # what is out has arrived
+        dots.append(b"".join(server.packets).count(b"\r\n.\r\n"))
+        return granted or len(dots) < 2
+
+    with ScriptedServer(keep=True) as server:
+        outcomes = sent_in_a_row(opened(server, timeout=2), large, TWO, permit=permit)
+        time.sleep(0.1)
+        if granted:
+            assert kinds(outcomes) == [Accepted] * 2
+            assert dots == [0, 0, 1]
+            assert [taken.message for taken in server.taken] == [large.message, MESSAGE]
+        else:
+            assert outcomes == [Withheld()]
+            assert (dots, server.taken) == ([0, 0], [])
+        assert went_ahead(server) == granted
 
 
 @pytest.mark.parametrize("stage", ["mail", "rcpt", "data"])
