@@ -85,11 +85,11 @@ class JsonValue(TypeDecorator[Any]):
         return super().load_dialect_impl(dialect)
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any] | None:
-        """Most people have no attributes: an empty object needs no parser."""
+        """Most people have no attributes and chose no sections: that needs no parser."""
         parse = super().result_processor(dialect, coltype)
         if parse is None:  # psycopg has parsed it
             return None
-        return lambda value: {} if value == "{}" else parse(value)
+        return lambda value: None if value is None else {} if value == "{}" else parse(value)
 
     def coerce_compared_value(self, op: Any, value: Any) -> Any:
         return self.impl_instance.coerce_compared_value(op, value)

@@ -129,7 +129,8 @@ class SqlOutbox(TableOutbox):
 
     def _with_readers(self, rows: Sequence[Any]) -> Sequence[Claim]:
         """Join the claimed rows with their readers; who no longer wants mail is taken out here."""
-        readers = self._readers([row.subscriber_id for row in rows if row.subscriber_id is not None])
+        people = (subscriber for _, _, subscriber, *_ in rows)
+        readers = self._readers([subscriber for subscriber in people if subscriber is not None])
         claims = []
         for row in rows:
             number, fence, subscriber, attempts, resends, first_sent_at, rendition = row
@@ -145,7 +146,8 @@ class SqlOutbox(TableOutbox):
         if not subscriber_ids:
             return {}
         rows = self._writer.read(
-            lambda session: session.execute(self._still_wanted, {"people": subscriber_ids}).all()
+            # Straight from the connection: rows that are no objects need not pass through the ORM.
+            lambda session: session.connection().execute(self._still_wanted, {"people": subscriber_ids}).all()
         )
         return {
             person: Recipient(
