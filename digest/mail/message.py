@@ -71,6 +71,7 @@ class MessageTemplate:
         self._public_url = ascii_url(identity.public_url) if identity.public_url else ""
         self._return_path = identity.return_path() if identity.uses_verp else None
         self._plain_return_path = identity.plain_return_path
+        self._uses_mailto = identity.uses_mailto
         self._opening, self._closing = self._unsubscribe_frame()
         names = ["Date", "To", "Message-ID"]
         if self._public_url:
@@ -103,7 +104,7 @@ class MessageTemplate:
             self._domain,
         )
         if self._public_url:
-            mailto = token.encode("ascii") if self.identity.uses_mailto else b""
+            mailto = token.encode("ascii") if self._uses_mailto else b""
             own += b"%b%b%b%b>\r\n" % (self._opening, mailto, self._closing, unsubscribe)
         self._check(own)
         body = self._body(recipient, unsubscribe)
@@ -147,7 +148,7 @@ class MessageTemplate:
         if not self._public_url:
             return b"", b""
         link = f"{self._public_url}/u/"
-        if not self.identity.uses_mailto:
+        if not self._uses_mailto:
             return f"List-Unsubscribe: <{link}".encode("ascii"), b""
         local, domain = self.identity.return_path()
         opening = f"List-Unsubscribe: <mailto:{local}{UNSUBSCRIBE}"

@@ -49,7 +49,8 @@ class Offers:
         if self.limit and envelope.size > self.limit:
             why = f"not sent: {envelope.size} bytes, and the server takes {self.limit}"
             return Refused(552, why, "5.3.4", Blame.MESSAGE)
-        if not envelope.parts[-1:] or not b"".join(envelope.parts[-2:]).endswith(b"\r\n"):
+        parts = envelope.parts  # the last is mostly long, and ends as it should: nothing is put together
+        if not parts or not (parts[-1].endswith(b"\r\n") or b"".join(parts[-2:]).endswith(b"\r\n")):
             return Refused(554, "not sent: the message does not end in a line break", "5.6.0", Blame.MESSAGE)
         return None
 
