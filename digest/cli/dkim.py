@@ -35,7 +35,7 @@ def new(
     """Make a key (readable by you only) and print the DNS record to publish.
 
     The key goes into the newsletter's folder as dkim-SELECTOR.pem; a key that is there is never overwritten.
-    Then add the record, name the key in [dkim], and look with `digest doctor`:
+    Then add the record, name the key in the table `dkim` of newsletter.toml, and look with `digest doctor`:
 
         digest dkim new --selector news2026
     """

@@ -92,7 +92,7 @@ def run(
 
     Editions when they are due, retries, feeds at their own pace, notices, bounces, retention. Of several
     processes one leads; when it is killed, another follows within a minute. SIGTERM ends it within the
-    time of a message. With ``[web] serve = true`` it serves the public pages as well.
+    time of a message. With ``web.serve = true`` it serves the public pages as well.
     """
     import logging
     import os

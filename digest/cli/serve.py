@@ -21,7 +21,7 @@ ARCHIVE_FRESH_FOR = 1.0  # seconds in which a page of the archive may be older t
 
 def serve(
     ctx: typer.Context,
-    host: Annotated[str | None, typer.Option("--host", help="Where to listen; else [web] host.")] = None,
+    host: Annotated[str | None, typer.Option("--host", help="Where to listen; else web.host.")] = None,
     port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="0: a free one.")] = None,
     json: Json = False,
 ) -> None:

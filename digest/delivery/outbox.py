@@ -129,8 +129,7 @@ class SqlOutbox(TableOutbox):
 
     def _with_readers(self, rows: Sequence[Any]) -> Sequence[Claim]:
         """Join the claimed rows with their readers; who no longer wants mail is taken out here."""
-        people = (subscriber for _, _, subscriber, *_ in rows)
-        readers = self._readers([subscriber for subscriber in people if subscriber is not None])
+        readers = self._readers([person for _, _, person, *_ in rows if person is not None])
         claims = []
         for row in rows:
             number, fence, subscriber, attempts, resends, first_sent_at, rendition = row

@@ -139,11 +139,13 @@ def test_a_pause_while_commands_are_ahead_loses_and_doubles_nothing(newsroom: Ne
         while len(server.taken) < 30:
             time.sleep(0.01)
         newsroom.set_issue(IssueStatus.PAUSED)
+        paused = time.monotonic()
         at_rest = -1
         while at_rest != len(server.taken):
             at_rest = len(server.taken)
             time.sleep(0.5)
         assert at_rest < 200
+        assert max(copy.at for copy in server.taken) < paused + 1.5
         newsroom.set_issue(IssueStatus.SENDING)
         thread.join(30)
         assert runs == [End.DONE]
